@@ -237,9 +237,7 @@ impl Clock {
         static START: std::sync::OnceLock<std::time::Instant> = std::sync::OnceLock::new();
         match &self.0 {
             Source::System => START.get_or_init(std::time::Instant::now).elapsed(),
-            Source::Fixed(us) => {
-                Duration::from_micros(u64::try_from(us.load(Ordering::SeqCst)).unwrap_or(0))
-            }
+            Source::Fixed(us) => Duration::from_micros(u64::try_from(us.load(Ordering::SeqCst)).unwrap_or(0)),
         }
     }
 

@@ -169,7 +169,8 @@ impl FromStr for JapaneseDate {
                 return Err(DateError);
             }
         }
-        let (m, d) = (u8::try_from(parts[1]).map_err(|_| DateError)?, u8::try_from(parts[2]).map_err(|_| DateError)?);
+        let (m, d) =
+            (u8::try_from(parts[1]).map_err(|_| DateError)?, u8::try_from(parts[2]).map_err(|_| DateError)?);
         match era {
             Some(e) => Self::in_era(e, parts[0], m, d),
             None => Self::new(parts[0], m, d),
@@ -225,7 +226,8 @@ mod tests {
 
     #[test]
     fn reads_what_people_write() {
-        for s in ["令和8年1月14日", "R8.1.14", "ｒ８．１．１４", "2026/1/14", "2026年1月14日", "20260114"] {
+        for s in ["令和8年1月14日", "R8.1.14", "ｒ８．１．１４", "2026/1/14", "2026年1月14日", "20260114"]
+        {
             assert_eq!(date(s), date("2026-01-14"), "{s}");
         }
         assert_eq!(date("令和元年5月1日"), date("2019-05-01"));
@@ -233,7 +235,16 @@ mod tests {
 
     #[test]
     fn refuses_days_that_never_were() {
-        for s in ["2025-02-29", "平成31年5月1日", "令和元年4月30日", "1872-12-31", "2026-13-01", "2026-01", "", "R0.1.1"] {
+        for s in [
+            "2025-02-29",
+            "平成31年5月1日",
+            "令和元年4月30日",
+            "1872-12-31",
+            "2026-13-01",
+            "2026-01",
+            "",
+            "R0.1.1",
+        ] {
             assert!(s.parse::<JapaneseDate>().is_err(), "{s}");
         }
         assert!("2024-02-29".parse::<JapaneseDate>().is_ok());

@@ -45,11 +45,7 @@ impl MuniCode {
     /// The check digit, 0–9.
     pub const fn check_digit(self) -> u8 {
         let n = self.0;
-        let sum = n / 10_000 * 6
-            + n / 1000 % 10 * 5
-            + n / 100 % 10 * 4
-            + n / 10 % 10 * 3
-            + n % 10 * 2;
+        let sum = n / 10_000 * 6 + n / 1000 % 10 * 5 + n / 100 % 10 * 4 + n / 10 % 10 * 3 + n % 10 * 2;
         // For sums below 11 the rule says 11 − sum; modulo 11 gives the same digit.
         ((11 - sum % 11) % 10) as u8
     }
@@ -70,7 +66,9 @@ impl fmt::Display for MuniCode {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MuniCodeError {
     /// Not five or six ASCII digits, or no such prefecture.
-    #[error("not a municipality code; write five digits, or six with the check digit, such as 17211 or 172111")]
+    #[error(
+        "not a municipality code; write five digits, or six with the check digit, such as 17211 or 172111"
+    )]
     Form,
     /// Six digits, but the last does not fit the first five.
     #[error("the check digit does not fit; {expected} would be right: a digit may be mistyped")]

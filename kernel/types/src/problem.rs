@@ -83,7 +83,12 @@ impl Problem {
 
     /// Adds what is wrong with one field.
     #[must_use]
-    pub fn field(mut self, pointer: impl Into<String>, code: impl Into<Cow<'static, str>>, detail: impl Into<String>) -> Self {
+    pub fn field(
+        mut self,
+        pointer: impl Into<String>,
+        code: impl Into<Cow<'static, str>>,
+        detail: impl Into<String>,
+    ) -> Self {
         self.errors.push(FieldProblem { pointer: pointer.into(), code: code.into(), detail: detail.into() });
         self
     }
@@ -101,7 +106,8 @@ impl Problem {
 
     /// 403: the caller is known, and may know that this exists, but may not do it.
     pub fn forbidden() -> Self {
-        Problem::new(403, "forbidden", "Not allowed").next("Ask the person responsible for the right to do this.")
+        Problem::new(403, "forbidden", "Not allowed")
+            .next("Ask the person responsible for the right to do this.")
     }
 
     /// 400 for a request that cannot be understood.

@@ -16,7 +16,7 @@ use crate::ids::IdError;
 pub struct Tenant(Uuid);
 
 /// Name space of tenant ids made from codes (a UUID of its own, RFC 9562 §5.5).
-const NAMESPACE: Uuid = Uuid::from_u128(0x6b65_6e72_6f6b_7500_a000_74656e616e74_u128);
+const NAMESPACE: Uuid = Uuid::from_u128(0x6b65_6e72_6f6b_7500_a000_7465_6e61_6e74_u128);
 
 impl Tenant {
     /// Rows that belong to the installation and to no single local government.
