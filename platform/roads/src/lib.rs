@@ -1,1 +1,6 @@
-//! (skeleton)
+//! The road network, and which road a vehicle was on.
+pub mod geo;
+pub mod graph;
+pub mod model;
+#[cfg(test)]
+mod testing;
