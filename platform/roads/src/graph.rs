@@ -150,7 +150,8 @@ impl Graph {
 
     /// Metres from the segment's start to each of its points.
     pub fn along(&self, segment: u32) -> &[f32] {
-        &self.along[self.along_start[segment as usize] as usize..self.along_start[segment as usize + 1] as usize]
+        &self.along
+            [self.along_start[segment as usize] as usize..self.along_start[segment as usize + 1] as usize]
     }
 
     /// Metres of a segment, by the same sum as the offsets of [`Near`].
@@ -256,7 +257,12 @@ impl Graph {
             });
             i = j;
         }
-        out.sort_by(|a, b| a.distance_m.total_cmp(&b.distance_m).then(a.segment.cmp(&b.segment)).then(a.offset_m.total_cmp(&b.offset_m)));
+        out.sort_by(|a, b| {
+            a.distance_m
+                .total_cmp(&b.distance_m)
+                .then(a.segment.cmp(&b.segment))
+                .then(a.offset_m.total_cmp(&b.offset_m))
+        });
     }
 }
 
@@ -358,7 +364,15 @@ impl<'g> Search<'g> {
         let stamp = self.stamp;
         let l = &mut self.labels[node as usize];
         if l.stamp != stamp {
-            *l = Label { stamp, cost: f32::INFINITY, length: 0.0, via: Edge(0), from: u32::MAX, settled: false, goal: false };
+            *l = Label {
+                stamp,
+                cost: f32::INFINITY,
+                length: 0.0,
+                via: Edge(0),
+                from: u32::MAX,
+                settled: false,
+                goal: false,
+            };
         }
         l
     }
@@ -369,7 +383,14 @@ impl<'g> Search<'g> {
     ///
     /// Costs of turning depend on the edge that a node was reached by, and only the cheapest is kept per
     /// node: exact in metres, very nearly so in cost, at half the price of a search over edges.
-    pub fn routes(&mut self, start: Place, goals: &[Place], costs: Costs, limit_m: f32, mut found: impl FnMut(usize, Route, &dyn Fn() -> Vec<Edge>)) {
+    pub fn routes(
+        &mut self,
+        start: Place,
+        goals: &[Place],
+        costs: Costs,
+        limit_m: f32,
+        mut found: impl FnMut(usize, Route, &dyn Fn() -> Vec<Edge>),
+    ) {
         let g = self.graph;
         let nodes = g.network.nodes();
         let origin = g.head(start.edge);
@@ -421,7 +442,9 @@ impl<'g> Search<'g> {
             for &edge in leaving {
                 let head = g.head(edge);
                 let length = here.length + g.length_m(edge.segment());
-                let cost = here.cost + g.length_m(edge.segment()) + Self::turn_cost(g, costs, here.via, edge, leaving);
+                let cost = here.cost
+                    + g.length_m(edge.segment())
+                    + Self::turn_cost(g, costs, here.via, edge, leaving);
                 let next = self.label(head);
                 if !next.settled && cost < next.cost {
                     (next.cost, next.length, next.via, next.from) = (cost, length, edge, node);
@@ -439,7 +462,11 @@ impl<'g> Search<'g> {
                 continue;
             }
             let turn = Self::turn_cost(g, costs, l.via, goal.edge, g.leaving(tail));
-            let route = Route { length_m: l.length + goal.offset_m, cost_m: l.cost + turn + goal.offset_m, via: Vec::new() };
+            let route = Route {
+                length_m: l.length + goal.offset_m,
+                cost_m: l.cost + turn + goal.offset_m,
+                via: Vec::new(),
+            };
             let labels = &self.labels;
             found(i, route, &|| {
                 let mut via = Vec::new();
@@ -518,7 +545,9 @@ mod tests {
             let mut seen = 0;
             search.routes(Place { edge: from, offset_m: 0.0 }, &goals, free, 1e9, |i, r, via| {
                 seen += 1;
-                let want = g.length_m(from.segment()) + truth[g.head(from) as usize][g.tail(goals[i].edge) as usize] + 1.0;
+                let want = g.length_m(from.segment())
+                    + truth[g.head(from) as usize][g.tail(goals[i].edge) as usize]
+                    + 1.0;
                 assert!((r.length_m - want).abs() < 0.1, "{from:?} {:?}: {} {want}", goals[i], r.length_m);
                 let sum: f32 = via().iter().map(|e| g.length_m(e.segment())).sum();
                 assert!((sum + g.length_m(from.segment()) + 1.0 - want).abs() < 0.1);
@@ -553,7 +582,10 @@ mod tests {
         let (s1, s2) = (at(0.0005), at(0.0015));
         let forward = |s: u32| {
             let seg = &net.segments()[s as usize];
-            Edge::new(s, if seg.points[0].lon < seg.points[1].lon { Direction::Forward } else { Direction::Backward })
+            Edge::new(
+                s,
+                if seg.points[0].lon < seg.points[1].lon { Direction::Forward } else { Direction::Backward },
+            )
         };
         let mut search = Search::new(&g);
         let start = Place { edge: forward(s1), offset_m: 0.0 };
@@ -563,7 +595,9 @@ mod tests {
         let len = g.length_m(s1);
         // Straight on: nothing added.
         let r = found[1].clone().unwrap();
-        assert!(r.via.is_empty() && (r.cost_m - r.length_m).abs() < 1e-3 && (r.length_m - len - 5.0).abs() < 1e-3);
+        assert!(
+            r.via.is_empty() && (r.cost_m - r.length_m).abs() < 1e-3 && (r.length_m - len - 5.0).abs() < 1e-3
+        );
         // Back at the middle node: the dear turn, although the end of the road is 111 m on and cheap.
         let r = found[0].clone().unwrap();
         assert!((r.cost_m - r.length_m - 1000.0).abs() < 1.0, "{r:?}");
@@ -571,12 +605,20 @@ mod tests {
 
     #[test]
     fn a_hairpin_is_near_twice() {
-        let net = Arc::new(crate::testing::one_segment(&[(0.0, 0.0), (0.002, 0.0), (0.002, 0.0002), (0.0, 0.0002)]));
+        let net = Arc::new(crate::testing::one_segment(&[
+            (0.0, 0.0),
+            (0.002, 0.0),
+            (0.002, 0.0002),
+            (0.0, 0.0002),
+        ]));
         let g = Graph::new(net);
         let mut near = Vec::new();
         g.near(Point::from_degrees(0.001, 0.0001).unwrap(), 15.0, &mut near);
         assert_eq!(near.len(), 2);
-        assert!(near.iter().any(|n| (n.bearing_deg - 90.0).abs() < 0.1) && near.iter().any(|n| (n.bearing_deg - 270.0).abs() < 0.1));
+        assert!(
+            near.iter().any(|n| (n.bearing_deg - 90.0).abs() < 0.1)
+                && near.iter().any(|n| (n.bearing_deg - 270.0).abs() < 0.1)
+        );
         g.near(Point::from_degrees(0.001, 0.01).unwrap(), 15.0, &mut near);
         assert!(near.is_empty());
     }

@@ -2,5 +2,6 @@
 pub mod geo;
 pub mod graph;
 pub mod model;
+pub mod synth;
 #[cfg(test)]
 mod testing;

@@ -509,7 +509,10 @@ impl Segment {
             self.lanes.map_or(0, |n| n.saturating_add(1)),
             self.maxspeed_kmh.map_or(0, |n| n.saturating_add(1)),
             self.layer as u8,
-            u8::from(self.bridge) | u8::from(self.tunnel) << 1 | u8::from(self.sidewalk) << 2 | u8::from(self.simulated) << 3,
+            u8::from(self.bridge)
+                | u8::from(self.tunnel) << 1
+                | u8::from(self.sidewalk) << 2
+                | u8::from(self.simulated) << 3,
             self.district.map_or(255, |d| d),
             self.priority.0,
         ]);
@@ -572,8 +575,14 @@ mod tests {
         assert_eq!(build(vec![s.clone(), s.clone()]), Err(NetworkError::DuplicateId(s.id)));
         assert_eq!(build(vec![Segment { to: 0, ..s.clone() }]), Err(NetworkError::EndMismatch(s.id)));
         assert_eq!(build(vec![Segment { to: 9, ..s.clone() }]), Err(NetworkError::EndMismatch(s.id)));
-        assert_eq!(build(vec![Segment { length_m: f32::NAN, ..s.clone() }]), Err(NetworkError::NoExtent(s.id)));
-        assert_eq!(build(vec![Segment { district: Some(0), ..s.clone() }]), Err(NetworkError::UnknownDistrict(s.id)));
+        assert_eq!(
+            build(vec![Segment { length_m: f32::NAN, ..s.clone() }]),
+            Err(NetworkError::NoExtent(s.id))
+        );
+        assert_eq!(
+            build(vec![Segment { district: Some(0), ..s.clone() }]),
+            Err(NetworkError::UnknownDistrict(s.id))
+        );
     }
 
     #[test]
