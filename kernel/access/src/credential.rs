@@ -1,0 +1,193 @@
+//! What a request shows to prove who sends it: a session cookie, or a key in `Authorization`.
+
+use std::time::Duration;
+
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, header};
+
+use crate::Refusal;
+
+/// When the session cookie is marked `Secure`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum SecureCookies {
+    /// Always: the site is served over HTTPS only.
+    Always,
+    /// When the request came over HTTPS, as the HTTP layer says by [`Https`]: a demo on the own machine works
+    /// too.
+    #[default]
+    WhenHttps,
+}
+
+/// Request extension: whether the request reached us over HTTPS, directly or by a declared trusted proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Https(pub bool);
+
+/// How sessions live in browsers.
+#[derive(Clone, Debug, Default)]
+pub struct WebRules {
+    /// When cookies are `Secure`.
+    pub secure: SecureCookies,
+    /// Origins (`https://portal.example.jp`) that are this site under another name, behind a proxy that
+    /// changes `Host`. The request's own host always counts.
+    pub origins: Vec<String>,
+}
+
+/// Name of the session cookie without TLS.
+const PLAIN: &str = "kr_session";
+/// With TLS: browsers accept the prefix only with `Secure`, `Path=/` and no `Domain`, so that no other host
+/// of the same domain can plant one (RFC 6265bis §4.1.3.2).
+const SECURE: &str = "__Host-kr_session";
+
+impl WebRules {
+    fn is_secure(&self, parts: &Parts) -> bool {
+        self.secure == SecureCookies::Always || parts.extensions.get::<Https>().is_some_and(|h| h.0)
+    }
+
+    /// The `Set-Cookie` value that keeps a session in the browser for `max_age`. `SameSite=Lax`: a link from a
+    /// mail keeps the session, a form of another site does not.
+    pub fn set_cookie(&self, parts: &Parts, token: &str, max_age: Duration) -> Option<HeaderValue> {
+        HeaderValue::from_str(&self.cookie(parts, token, max_age.as_secs())).ok()
+    }
+
+    /// The `Set-Cookie` value that removes it.
+    pub fn clear_cookie(&self, parts: &Parts) -> Option<HeaderValue> {
+        HeaderValue::from_str(&self.cookie(parts, "", 0)).ok()
+    }
+
+    fn cookie(&self, parts: &Parts, value: &str, max_age: u64) -> String {
+        let (name, secure) = if self.is_secure(parts) { (SECURE, "; Secure") } else { (PLAIN, "") };
+        format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={max_age}{secure}")
+    }
+
+    /// The session token that the request carries.
+    pub fn session_token<'a>(&self, parts: &'a Parts) -> Option<&'a str> {
+        let name = if self.is_secure(parts) { SECURE } else { PLAIN };
+        let lines = parts.headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok());
+        lines
+            .flat_map(|line| line.split(';'))
+            .filter_map(|pair| pair.trim().split_once('='))
+            .find(|(n, v)| *n == name && !v.is_empty())
+            .map(|(_, v)| v)
+    }
+
+    /// Whether a request that changes something was sent by this site's own pages. Browsers of our range send
+    /// `Origin` with every such request (Fetch §3.2); a request without it comes from no browser, or with
+    /// `Sec-Fetch-Site`, which is then believed.
+    fn is_own_site(&self, headers: &HeaderMap) -> bool {
+        let text = |name| headers.get(name).map(|v: &HeaderValue| v.to_str().unwrap_or("?"));
+        match text(header::ORIGIN) {
+            Some(origin) => {
+                let host = origin.split_once("://").map(|(_, host)| host);
+                (host.is_some() && host == text(header::HOST)) || self.origins.iter().any(|o| o == origin)
+            }
+            None => matches!(
+                text(header::HeaderName::from_static("sec-fetch-site")),
+                None | Some("same-origin" | "none")
+            ),
+        }
+    }
+}
+
+/// What a request shows.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Credential {
+    None,
+    Session(String),
+    Key(String),
+}
+
+/// Reads what the request shows. A key wins over a cookie: a program that sends one means it.
+pub(crate) fn of(parts: &Parts, web: &WebRules) -> Result<Credential, Refusal> {
+    if let Some(value) = parts.headers.get(header::AUTHORIZATION) {
+        let key = value
+            .to_str()
+            .ok()
+            .and_then(|v| v.split_once(' '))
+            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        return match key {
+            Some((_, key)) => Ok(Credential::Key(key.trim().to_owned())),
+            None => Err(Refusal::KeyUnknown),
+        };
+    }
+    let Some(token) = web.session_token(parts) else { return Ok(Credential::None) };
+    let safe = [Method::GET, Method::HEAD, Method::OPTIONS].contains(&parts.method);
+    if !safe && !web.is_own_site(&parts.headers) {
+        return Err(Refusal::CrossSite);
+    }
+    Ok(Credential::Session(token.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::Request;
+
+    fn parts(method: &str, headers: &[(&str, &str)], https: bool) -> Parts {
+        let mut b = Request::builder().method(method).uri("/x").header("host", "portal.example.jp");
+        for (k, v) in headers {
+            b = b.header(*k, *v);
+        }
+        let mut p = b.body(()).unwrap().into_parts().0;
+        p.extensions.insert(Https(https));
+        p
+    }
+
+    #[test]
+    fn the_cookie_is_hard_to_steal_and_is_found_again() {
+        let web = WebRules::default();
+        let set = |p: &Parts| {
+            web.set_cookie(p, "abc", Duration::from_secs(60)).unwrap().to_str().unwrap().to_owned()
+        };
+        let plain = parts("GET", &[], false);
+        assert_eq!(set(&plain), "kr_session=abc; Path=/; HttpOnly; SameSite=Lax; Max-Age=60");
+        let https = parts("GET", &[], true);
+        assert_eq!(set(&https), "__Host-kr_session=abc; Path=/; HttpOnly; SameSite=Lax; Max-Age=60; Secure");
+        assert!(
+            web.clear_cookie(&https)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .contains("=; Path=/; HttpOnly; SameSite=Lax; Max-Age=0")
+        );
+
+        let back = parts("GET", &[("cookie", "theme=dark; __Host-kr_session=abc")], true);
+        assert_eq!(of(&back, &web), Ok(Credential::Session("abc".to_owned())));
+        // Over HTTPS a cookie without the prefix may have been planted by a neighbouring host.
+        let planted = parts("GET", &[("cookie", "kr_session=abc")], true);
+        assert_eq!(of(&planted, &web), Ok(Credential::None));
+        let always = WebRules { secure: SecureCookies::Always, ..WebRules::default() };
+        assert_eq!(of(&parts("GET", &[("cookie", "kr_session=abc")], false), &always), Ok(Credential::None));
+    }
+
+    #[test]
+    fn another_site_cannot_use_the_cookie() {
+        let web = WebRules { origins: vec!["https://www.example.jp".to_owned()], ..WebRules::default() };
+        let try_with = |method, extra: &[(&str, &str)]| {
+            let mut headers = vec![("cookie", "kr_session=abc")];
+            headers.extend_from_slice(extra);
+            of(&parts(method, &headers, false), &web)
+        };
+        let ok = Ok(Credential::Session("abc".to_owned()));
+        assert_eq!(try_with("POST", &[("origin", "http://portal.example.jp")]), ok);
+        assert_eq!(try_with("POST", &[("origin", "https://www.example.jp")]), ok);
+        assert_eq!(try_with("POST", &[]), ok);
+        assert_eq!(try_with("GET", &[("origin", "https://evil.example")]), ok);
+        for bad in
+            ["https://evil.example", "null", "https://portal.example.jp.evil.example", "portal.example.jp"]
+        {
+            assert_eq!(try_with("POST", &[("origin", bad)]), Err(Refusal::CrossSite), "{bad}");
+        }
+        assert_eq!(try_with("DELETE", &[("sec-fetch-site", "cross-site")]), Err(Refusal::CrossSite));
+        assert_eq!(try_with("DELETE", &[("sec-fetch-site", "same-origin")]), ok);
+    }
+
+    #[test]
+    fn a_key_wins_over_a_cookie_and_an_unknown_scheme_is_refused() {
+        let web = WebRules::default();
+        let with = |v| of(&parts("POST", &[("cookie", "kr_session=abc"), ("authorization", v)], false), &web);
+        assert_eq!(with("Bearer krd_x"), Ok(Credential::Key("krd_x".to_owned())));
+        assert_eq!(with("bearer krd_x"), Ok(Credential::Key("krd_x".to_owned())));
+        assert_eq!(with("Basic YTpi"), Err(Refusal::KeyUnknown));
+        assert_eq!(with("krd_x"), Err(Refusal::KeyUnknown));
+    }
+}
