@@ -24,8 +24,14 @@ pub enum Refusal {
     #[error("sent by another site")]
     CrossSite,
     /// Something failed while finding out.
-    #[error(transparent)]
-    Failed(#[from] Problem),
+    #[error("{0}")]
+    Failed(Box<Problem>),
+}
+
+impl From<Problem> for Refusal {
+    fn from(p: Problem) -> Refusal {
+        Refusal::Failed(Box::new(p))
+    }
 }
 
 impl From<Refusal> for Problem {
@@ -42,7 +48,7 @@ impl From<Refusal> for Problem {
                 Problem::new(403, "access.cross-site", "The request came from another site")
                     .next("Open the page on this site and send the form from there.")
             }
-            Refusal::Failed(p) => p,
+            Refusal::Failed(p) => *p,
         }
     }
 }
