@@ -32,6 +32,9 @@ pub struct Problem {
     /// Problems of single fields or rows.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldProblem>,
+    /// Why, for the log alone: it is never sent to the caller. Empty when there is nothing to add.
+    #[serde(skip)]
+    pub cause: String,
 }
 
 /// What is wrong with one field or one row of a batch.
@@ -57,6 +60,7 @@ impl Problem {
             request_id: None,
             retry_after: None,
             errors: Vec::new(),
+            cause: String::new(),
         }
     }
 
@@ -78,6 +82,23 @@ impl Problem {
     #[must_use]
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after = Some(seconds);
+        self
+    }
+
+    /// Keeps the error behind the problem, with its sources, for the one log line written at the boundary.
+    #[must_use]
+    pub fn because(mut self, error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(e) = source {
+            let more = e.to_string();
+            if !text.contains(&more) {
+                text.push_str(": ");
+                text.push_str(&more);
+            }
+            source = e.source();
+        }
+        self.cause = text;
         self
     }
 
@@ -155,6 +176,13 @@ mod tests {
         let json = serde_json::to_value(Problem::not_found()).unwrap();
         assert_eq!(json["status"], 404);
         assert!(json.get("errors").is_none() && json.get("detail").is_none());
+    }
+
+    #[test]
+    fn the_cause_stays_inside() {
+        let p = Problem::internal().because(&std::io::Error::other("disk on fire"));
+        assert_eq!(p.cause, "disk on fire");
+        assert!(!serde_json::to_string(&p).unwrap().contains("fire"));
     }
 
     #[test]
