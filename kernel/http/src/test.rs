@@ -1,0 +1,154 @@
+//! [`TestApp`]: a module's operations without a network, for API tests.
+//!
+//! ```
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use kenroku_http::{Public, Routes, test::TestApp};
+//! async fn hello(_: Public) -> &'static str { "hello" }
+//! let app = TestApp::new(Routes::new().get("/hello", hello));
+//! assert_eq!(app.get("/hello").await.text(), "hello");
+//! assert_eq!(app.get("/nothing").await.problem_code(), "not-found");
+//! # Ok(()) }
+//! ```
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use kenroku_types::{Env, Timestamp};
+use serde::Serialize;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+use crate::request::Peer;
+use crate::{App, AppBuilder, Routes, Settings};
+
+/// 2026-01-14 09:30 in Japan, a snowy morning: where test clocks stand.
+pub const NOW: Timestamp = Timestamp::from_secs(1_768_350_600);
+
+/// Operations behind the whole boundary, called in the process.
+#[derive(Clone)]
+pub struct TestApp {
+    app: App,
+    router: Router,
+    peer: Peer,
+}
+
+/// What came back.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// Status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Body, whole.
+    pub body: Bytes,
+}
+
+impl TestApp {
+    /// On a clock that stands at [`NOW`] and a seeded random source, without services.
+    ///
+    /// # Panics
+    /// When the operations cannot be served together.
+    pub fn new(routes: Routes) -> Self {
+        Self::with(routes, App::builder(Env::fixed(NOW, 1), Settings::default()))
+    }
+
+    /// With the services that were put into `builder`.
+    ///
+    /// # Panics
+    /// When the operations cannot be served together.
+    #[expect(clippy::panic, reason = "a test cannot go on without its routes")]
+    pub fn with(routes: Routes, builder: AppBuilder) -> Self {
+        let app = builder.build();
+        match routes.into_router(&app) {
+            Ok(router) => TestApp { app, router, peer: Peer::default() },
+            Err(e) => panic!("{e}"),
+        }
+    }
+
+    /// The same operations, called from another address or by another listener.
+    #[must_use]
+    pub fn from(&self, peer: Peer) -> Self {
+        TestApp { peer, ..self.clone() }
+    }
+
+    /// The state, to look at services and to move the clock.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// GET.
+    pub async fn get(&self, uri: &str) -> Answer {
+        self.send(Request::get(uri).body(Body::empty())).await
+    }
+
+    /// GET with headers.
+    pub async fn get_with(&self, uri: &str, headers: &[(&str, &str)]) -> Answer {
+        self.request(Method::GET, uri, headers, Body::empty()).await
+    }
+
+    /// POST of a JSON document.
+    pub async fn post_json(&self, uri: &str, body: &impl Serialize) -> Answer {
+        self.post_json_with(uri, &[], body).await
+    }
+
+    /// POST of a JSON document with headers.
+    pub async fn post_json_with(&self, uri: &str, headers: &[(&str, &str)], body: &impl Serialize) -> Answer {
+        let bytes = serde_json::to_vec(body).unwrap_or_default();
+        let headers = [headers, &[("content-type", "application/json")]].concat();
+        self.request(Method::POST, uri, &headers, Body::from(bytes)).await
+    }
+
+    /// POST of a form's fields, as this site's own page sends it.
+    pub async fn post_form(&self, uri: &str, headers: &[(&str, &str)], fields: &str) -> Answer {
+        let own = [("content-type", "application/x-www-form-urlencoded"), ("sec-fetch-site", "same-origin")];
+        let headers = [headers, &own].concat();
+        self.request(Method::POST, uri, &headers, Body::from(fields.to_owned())).await
+    }
+
+    /// Any request.
+    pub async fn request(&self, method: Method, uri: &str, headers: &[(&str, &str)], body: Body) -> Answer {
+        let mut req = Request::builder().method(method).uri(uri).header(header::HOST, "kenroku.test");
+        for (name, value) in headers {
+            req = req.header(*name, *value);
+        }
+        self.send(req.body(body)).await
+    }
+
+    #[expect(clippy::panic, reason = "a test cannot go on with a malformed request")]
+    async fn send(&self, req: Result<Request<Body>, axum::http::Error>) -> Answer {
+        let mut req = req.unwrap_or_else(|e| panic!("malformed test request: {e}"));
+        req.extensions_mut().insert(self.peer);
+        let response = match self.router.clone().oneshot(req).await {
+            Ok(r) => r,
+            Err(never) => match never {},
+        };
+        let (parts, body) = response.into_parts();
+        let body = to_bytes(body, usize::MAX).await.unwrap_or_else(|e| panic!("the body broke off: {e}"));
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+}
+
+impl Answer {
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// The body as JSON; `null` when it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or(Value::Null)
+    }
+
+    /// A header's value; empty when absent.
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).and_then(|v| v.to_str().ok()).unwrap_or("")
+    }
+
+    /// The `code` of a problem document; empty when it is none.
+    pub fn problem_code(&self) -> String {
+        if !self.header("content-type").starts_with(crate::boundary::PROBLEM_JSON) {
+            return String::new();
+        }
+        self.json()["code"].as_str().unwrap_or("").to_owned()
+    }
+}
