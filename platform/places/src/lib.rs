@@ -22,7 +22,9 @@ pub mod geometry;
 pub mod kanji;
 pub mod model;
 pub mod search;
+pub mod tiles;
 
 pub use geometry::{Boundary, LatLng};
 pub use model::{DataError, Municipality, Places, Prefecture, Region, Town, TownId};
 pub use search::{Hit, MatchKind, SearchError, SearchOptions};
+pub use tiles::{BaseMap, TileError};
