@@ -1,0 +1,4 @@
+//! Tests of the whole.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod power_store;
