@@ -62,6 +62,7 @@
 //! Policies::new(TenantTree::default(), [snow]).unwrap();
 //! ```
 
+pub mod accounts;
 mod actor;
 mod credential;
 mod extract;

@@ -1,0 +1,1 @@
+create unique index access_key_hash on access_key (key_hash);
