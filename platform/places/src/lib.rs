@@ -17,10 +17,12 @@
 //! tells how they are made). A further spelling that people use goes into the table in [`kanji`] or, if it is
 //! a rule, into [`fold`]; a further map layer is a function in [`tiles`] and an entry of its TileJSON.
 
+mod api;
 pub mod fold;
 pub mod geometry;
 pub mod kanji;
 pub mod model;
+mod pages;
 pub mod search;
 pub mod tiles;
 
@@ -28,3 +30,11 @@ pub use geometry::{Boundary, LatLng};
 pub use model::{DataError, Municipality, Places, Prefecture, Region, Town, TownId};
 pub use search::{Hit, MatchKind, SearchError, SearchOptions};
 pub use tiles::{BaseMap, TileError};
+
+/// What this module offers over HTTP.
+pub fn routes() -> kenroku_http::Routes {
+    api::routes().merge(pages::routes())
+}
+
+/// The texts of this module.
+pub const LOCALES: [kenroku_ui::LocaleFile; 3] = kenroku_ui::locales!("places", "../i18n");

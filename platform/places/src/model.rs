@@ -229,6 +229,12 @@ impl Places {
         std::iter::once(prefecture).chain(self.municipalities.iter().map(|m| (m.tenant, m.code, m.name)))
     }
 
+    /// Every local government with the one it lies in: none for the prefecture.
+    pub fn tenant_parents(&self) -> impl Iterator<Item = (Tenant, Option<Tenant>)> {
+        let prefecture = self.prefecture.tenant;
+        self.tenants().map(move |(t, _, _)| (t, (t != prefecture).then_some(prefecture)))
+    }
+
     /// The name of a local government by its tenant; none for the shared tenant.
     pub fn tenant_name(&self, tenant: Tenant) -> Option<&'static str> {
         self.tenants().find(|(t, _, _)| *t == tenant).map(|(_, _, name)| name)
@@ -417,6 +423,7 @@ mod tests {
         assert_eq!(p.municipalities().len(), 19);
         assert_eq!(p.towns().len(), 8_835);
         assert_eq!(p.tenants().count(), 20);
+        assert_eq!(p.tenant_parents().filter(|(_, above)| above.is_none()).count(), 1);
         assert_eq!(p.towns_of(code(17211)).len(), 624);
         assert_eq!(p.towns_of(code(17201)).len(), 1_960);
         let cities = p.municipalities().iter().filter(|m| m.name.ends_with('市'));

@@ -12,6 +12,7 @@ use kenroku_types::{MuniCode, Problem};
 use serde::Serialize;
 
 use crate::fold::{fold, plain};
+use crate::geometry::LatLng;
 use crate::model::{Municipality, Places, Town};
 
 /// The longest query that is answered, in characters. The longest full name has 21.
@@ -51,6 +52,11 @@ pub struct Hit<'a> {
 }
 
 impl Hit<'_> {
+    /// The representative point of the town, or where to write the municipality's name.
+    pub fn at(&self) -> LatLng {
+        self.town.map_or(self.municipality.label, |t| t.at)
+    }
+
     /// The address as people write it, without the prefecture.
     pub fn address(&self) -> String {
         let (name, koaza) = self.town.map_or(("", ""), |t| (t.name, t.koaza));

@@ -9,13 +9,14 @@
 //! or two tiles share stay together. The rounding is also the simplification: half a pixel at every zoom.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::OnceLock;
 
 use kenroku_types::{MuniCode, Problem};
 use mvt::{GeomEncoder, GeomType, Layer};
 use serde_json::json;
 
 use crate::geometry::{Boundary, LatLng};
-use crate::model::{Municipality, Places, Town};
+use crate::model::{DataError, Municipality, Places, Town};
 
 /// The coarsest zoom level that is drawn; the prefecture is then a third of a tile high.
 pub const MIN_ZOOM: u8 = 5;
@@ -58,7 +59,7 @@ impl From<TileError> for Problem {
     fn from(e: TileError) -> Self {
         match e {
             TileError::NoSuchTile { .. } => Problem::not_found().detail(e.to_string()),
-            TileError::Encode(_) => Problem::internal(),
+            TileError::Encode(e) => Problem::internal().because(&e),
         }
     }
 }
@@ -98,8 +99,17 @@ pub struct BaseMap {
 }
 
 impl BaseMap {
-    /// Projects the places.
-    pub fn new(places: &'static Places) -> Self {
+    /// The map of the embedded data, projected at the first call and shared from then on.
+    ///
+    /// # Errors
+    /// As [`Places::shared`].
+    pub fn shared() -> Result<&'static BaseMap, DataError> {
+        static SHARED: OnceLock<BaseMap> = OnceLock::new();
+        let places = Places::shared()?;
+        Ok(SHARED.get_or_init(|| BaseMap::new(places)))
+    }
+
+    fn new(places: &'static Places) -> Self {
         let land = places.municipalities().iter().map(|municipality| {
             let ring = |r: &Vec<[f64; 2]>| r.iter().skip(1).map(|p| project(*p)).collect::<Vec<_>>();
             let polygons: Vec<Vec<Vec<World>>> =
@@ -132,19 +142,14 @@ impl BaseMap {
         Ok(tile.to_bytes()?)
     }
 
-    /// The entity tag of a tile (RFC 9110 §8.8.3), known without drawing it.
-    pub fn etag(&self, z: u8, x: u32, y: u32) -> String {
-        format!("\"{}-{z}-{x}-{y}\"", self.version())
-    }
-
     /// Names the data and the way it is drawn; part of the address of tiles, so that they may be kept forever.
     pub fn version(&self) -> String {
         format!("{:016x}", self.places.version().wrapping_add(DRAWING))
     }
 
-    /// The TileJSON (3.0.0) of the map. `origin` is the scheme and authority that tiles are fetched from, such
-    /// as `https://example.jp`: a map library in a worker cannot resolve an address without it.
-    pub fn tilejson(&self, origin: &str) -> serde_json::Value {
+    /// The TileJSON (3.0.0) of the map. The address of the tiles is a path, to be resolved against the address of
+    /// this document (RFC 3986 §5); map libraries that fetch in a worker want that done before.
+    pub fn tilejson(&self) -> serde_json::Value {
         let [w, s, e, n] = self
             .places
             .municipalities()
@@ -158,7 +163,7 @@ impl BaseMap {
             "name": "石川県の基図",
             "version": "1.0.0",
             "scheme": "xyz",
-            "tiles": [format!("{origin}/map/base/{{z}}/{{x}}/{{y}}.mvt?v={}", self.version())],
+            "tiles": [format!("/map/base/{{z}}/{{x}}/{{y}}.mvt?v={}", self.version())],
             "attribution": ATTRIBUTION,
             "minzoom": MIN_ZOOM,
             "maxzoom": MAX_ZOOM,
