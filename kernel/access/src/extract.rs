@@ -13,12 +13,15 @@ use crate::{Access, Actor, Granted, Permission, Refusal, ResourceKind, Scope};
 /// What this crate needs of an application's state.
 pub trait AccessState: Send + Sync + 'static {
     /// The door.
-    fn access(&self) -> &Access;
+    ///
+    /// # Errors
+    /// [`Refusal::Failed`] when the state was put together without one.
+    fn access(&self) -> Result<Access, Refusal>;
 }
 
 impl AccessState for Access {
-    fn access(&self) -> &Access {
-        self
+    fn access(&self) -> Result<Access, Refusal> {
+        Ok(self.clone())
     }
 }
 
@@ -62,7 +65,7 @@ where
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let access = state.access();
+        let access = state.access()?;
         let actor = access.authenticate(parts).await?;
         // Somebody unknown learns that sign-in is needed before anything is looked up: what exists is not
         // told, and strangers cost no query.
@@ -116,7 +119,7 @@ impl<S: AccessState> FromRequestParts<S> for Visitor {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
-        let actor = state.access().authenticate(parts).await?;
+        let actor = state.access()?.authenticate(parts).await?;
         Ok(Visitor { actor, scope: Scope::Public })
     }
 }

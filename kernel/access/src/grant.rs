@@ -155,7 +155,7 @@ impl Access {
     /// The answer is kept in the request's extensions: the log and later extractors find it there.
     ///
     /// # Errors
-    /// [`Refusal::KeyUnknown`]; [`Refusal::CrossSite`] for a form sent by another site; [`Refusal::Failed`].
+    /// [`Refusal::KeyUnknown`]; [`Refusal::Failed`].
     pub async fn authenticate(&self, parts: &mut Parts) -> Result<Actor, Refusal> {
         if let Some(actor) = parts.extensions.get::<Actor>() {
             return Ok(actor.clone());

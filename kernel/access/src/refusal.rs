@@ -20,9 +20,6 @@ pub enum Refusal {
     /// There is no such thing, or not for them.
     #[error("not found")]
     NotFound,
-    /// A form or script of another site sent this with the visitor's cookie.
-    #[error("sent by another site")]
-    CrossSite,
     /// Something failed while finding out.
     #[error("{0}")]
     Failed(Box<Problem>),
@@ -44,10 +41,6 @@ impl From<Refusal> for Problem {
                 Problem::forbidden().detail(format!("It needs the permission {permission}."))
             }
             Refusal::NotFound => Problem::not_found(),
-            Refusal::CrossSite => {
-                Problem::new(403, "access.cross-site", "The request came from another site")
-                    .next("Open the page on this site and send the form from there.")
-            }
             Refusal::Failed(p) => *p,
         }
     }

@@ -41,6 +41,7 @@ async fn cross(State(app): State<App>, mut req: Request, next: Next) -> Response
     let info = RequestInfo::read(req.headers(), peer, app.settings(), app.env());
     let method = req.method().clone();
     let route = req.extensions().get::<MatchedPath>().map_or(UNMATCHED, MatchedPath::as_str).to_owned();
+    req.extensions_mut().insert(kenroku_access::Https(info.https));
     req.extensions_mut().insert(info.clone());
 
     let _in_flight = app.metrics().begin();

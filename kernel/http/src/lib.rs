@@ -23,6 +23,7 @@
 //! `KENROKU_BLESS=1` to renew the OpenAPI snapshot, and add the line in `docs/authz-coverage.txt` by hand.
 
 pub mod app;
+mod authz;
 pub mod boundary;
 pub mod error;
 pub mod etag;

@@ -146,21 +146,6 @@ async fn a_refusal_is_a_problem_document_that_says_what_is_missing() {
 }
 
 #[tokio::test]
-async fn a_form_of_another_site_is_refused() {
-    let post = async |origin: &str| {
-        let request = Request::builder()
-            .method("POST")
-            .uri("/fix")
-            .header(header::COOKIE, "kr_session=nomi-plough")
-            .header(header::HOST, "portal.example.jp")
-            .header(header::ORIGIN, origin);
-        app().oneshot(request.body(Body::empty()).unwrap()).await.unwrap().status()
-    };
-    assert_eq!(post("http://portal.example.jp").await, StatusCode::OK);
-    assert_eq!(post("https://evil.example").await, StatusCode::FORBIDDEN);
-}
-
-#[tokio::test]
 async fn below_the_handlers_too() {
     let access = Access::new(policies(), Doorkeeper, WebRules::default());
     let everywhere = access.grants_within_reach::<ViewLive>(&staff(pref(), &["pref-admin"]));
