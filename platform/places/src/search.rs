@@ -120,7 +120,10 @@ pub(crate) struct Index {
     /// Per town: where its line begins, where the municipality ends in it, where it ends.
     spans: Vec<Span>,
     municipalities: Vec<MunicipalityKeys>,
+    /// Beginnings that say no more than 石川県.
     prefecture: Vec<String>,
+    /// Whole tokens that say no more.
+    prefecture_alone: Vec<String>,
     counties: Vec<String>,
 }
 
@@ -199,6 +202,7 @@ impl Index {
             spans,
             municipalities: municipalities.iter().map(keys).collect(),
             prefecture: ["石川県", "いしかわけん"].map(key).to_vec(),
+            prefecture_alone: ["石川", "いしかわ", "ishikawa", "ishikawaken", "prefecture"].map(key).to_vec(),
             counties: municipalities.iter().filter_map(|m| m.county).map(key).collect(),
         }
     }
@@ -225,10 +229,9 @@ impl Index {
             rest = self.counties.iter().find_map(|c| rest.strip_prefix(c.as_str())).unwrap_or(rest);
             *token = rest.to_owned();
         }
-        tokens.retain(|t| !t.is_empty());
+        tokens.retain(|t| !t.is_empty() && !self.prefecture_alone.contains(t));
         if tokens.len() > 1 {
-            let latin_suffix = |t: &String| matches!(t.as_str(), "city" | "town");
-            tokens.retain(|t| !latin_suffix(t));
+            tokens.retain(|t| !matches!(t.as_str(), "city" | "town"));
             for token in &mut tokens {
                 if let Some(m) = self.municipalities.iter().find(|m| m.readings.contains(token)) {
                     token.clone_from(&m.name);
@@ -336,10 +339,11 @@ impl Places {
         let mut seen = None;
         for (at, _) in self.index.lines.match_indices(query) {
             let row = self.index.spans.partition_point(|s| s.end as usize <= at);
-            if seen.replace(row) == Some(row) {
+            let Some(span) = self.index.spans.get(row).filter(|s| within(s, only)) else { continue };
+            // What lies in the municipality's name alone means the municipality, not all of its towns.
+            if at + query.len() <= span.town as usize || seen.replace(row) == Some(row) {
                 continue;
             }
-            let Some(span) = self.index.spans.get(row).filter(|s| within(s, only)) else { continue };
             let (line, town) = (self.index.line(*span), self.index.town(*span));
             let kind = if line == query || town == query {
                 MatchKind::Exact
@@ -361,8 +365,9 @@ impl Places {
         let found: std::collections::HashSet<u32> =
             ranks.iter().filter(|r| r.level != Level::Municipality).map(|r| r.row).collect();
         for (row, span) in self.index.spans.iter().enumerate().filter(|(_, s)| within(s, only)) {
-            let line = self.index.line(*span);
-            if !found.contains(&(row as u32)) && tokens.iter().all(|t| line.contains(t.as_str())) {
+            let (line, town) = (self.index.line(*span), self.index.town(*span));
+            let in_line = tokens.iter().all(|t| line.contains(t.as_str()));
+            if in_line && tokens.iter().any(|t| town.contains(t.as_str())) && !found.contains(&(row as u32)) {
                 ranks.push(self.town_rank(MatchKind::Tokens, row, line.len()));
             }
         }
@@ -496,9 +501,18 @@ mod tests {
 
     #[test]
     fn the_prefecture_alone_lists_its_municipalities() {
-        let hits = search("石川県");
-        assert_eq!(hits.len(), 19);
-        assert!(hits.iter().all(|h| h.town.is_none()));
+        for query in ["石川県", "石川", "Ishikawa Prefecture"] {
+            let hits = search(query);
+            assert_eq!(hits.len(), 19, "{query}");
+            assert!(hits.iter().all(|h| h.town.is_none()));
+        }
+    }
+
+    #[test]
+    fn a_municipality_alone_does_not_bring_all_its_towns() {
+        assert_eq!(search("能美市").len(), 1);
+        let addresses: Vec<String> = search("宝達").iter().map(Hit::address).collect();
+        assert_eq!(addresses, ["羽咋郡宝達志水町宝達", "羽咋郡宝達志水町"]);
     }
 
     #[test]
