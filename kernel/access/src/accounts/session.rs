@@ -35,6 +35,14 @@ pub struct Session {
     pub actor: Actor,
     /// When it ends at the latest.
     pub expires: Timestamp,
+    left: Duration,
+}
+
+impl Session {
+    /// How long it can still last, for the cookie.
+    pub const fn max_age(&self) -> Duration {
+        self.left
+    }
 }
 
 /// How long “last seen” may lag behind: not every request writes.
@@ -158,7 +166,8 @@ impl Accounts {
         }
         let sign_in = SignIn { assurance: Assurance::Password, at };
         let actor = Actor::Staff { id, tenant, roles: staff::split_roles(&roles), sign_in };
-        Ok(Some(Session { actor, expires }))
+        let left = Duration::from_micros(u64::try_from(expires.since(now)).unwrap_or(0));
+        Ok(Some(Session { actor, expires, left }))
     }
 
     /// Gives a session a new token, for example after a step that raised its rights; the old one ends at once

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::{Policies, Rule};
 use crate::resource::Target;
-use crate::{Actor, ActorKind, Assurance, PermissionMeta};
+use crate::{Actor, ActorKind, Assurance, PermissionMeta, TenantTree};
 
 /// What the policies answered.
 #[derive(Clone, Debug)]
@@ -134,6 +134,17 @@ impl Policies {
     /// Asks the policies. Refuses, and logs, whatever it cannot ask properly: a permission that no module
     /// declared, a thing of another kind, a policy that fails while it is evaluated.
     pub fn decide(&self, actor: &Actor, permission: &PermissionMeta, target: &Target) -> Decision<'_> {
+        self.decide_among(&self.tenants, actor, permission, target)
+    }
+
+    /// The same among other tenants than the installation's: the matrix asks in a made-up prefecture.
+    pub(crate) fn decide_among(
+        &self,
+        tenants: &TenantTree,
+        actor: &Actor,
+        permission: &PermissionMeta,
+        target: &Target,
+    ) -> Decision<'_> {
         let refused = Decision { allowed: false, reasons: Vec::new() };
         let Some(action) = self.actions.get(permission.id) else {
             tracing::error!(permission = permission.id, "no module declares this permission; refused");
@@ -148,7 +159,7 @@ impl Policies {
             return refused;
         }
         let p = &self.prepared;
-        let above = self.tenants.above(target.tenant);
+        let above = tenants.above(target.tenant);
         let (Some(principal), Some(resource)) = (p.principal(actor), p.resource(target, &above)) else {
             return refused;
         };

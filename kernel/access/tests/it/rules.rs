@@ -255,3 +255,9 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn the_matrix_says_who_may_what_and_why() {
+    let text = kenroku_access::Matrix::new(&policies()).to_string();
+    insta::assert_snapshot!(text);
+}
