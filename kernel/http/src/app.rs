@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
+use kenroku_store::Db;
 use kenroku_types::{Env, Problem};
 
 use crate::metrics::Metrics;
@@ -23,6 +24,7 @@ pub struct App(Arc<Inner>);
 struct Inner {
     env: Env,
     settings: Settings,
+    db: Db,
     services: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
     metrics: Metrics,
     rates: RateLimiter,
@@ -38,12 +40,13 @@ pub type ReadyCheck =
 pub struct AppBuilder(Inner);
 
 impl App {
-    /// Starts an app on this clock and random source, with these limits.
-    pub fn builder(env: Env, settings: Settings) -> AppBuilder {
+    /// Starts an app on this clock and random source, with these limits and this database.
+    pub fn builder(env: Env, settings: Settings, db: Db) -> AppBuilder {
         let rates = RateLimiter::new(settings.rate_per_second, settings.rate_burst);
         AppBuilder(Inner {
             env,
             settings,
+            db,
             services: HashMap::new(),
             metrics: Metrics::default(),
             rates,
@@ -55,6 +58,11 @@ impl App {
     /// The clock and the random source.
     pub fn env(&self) -> &Env {
         &self.0.env
+    }
+
+    /// The database.
+    pub fn db(&self) -> &Db {
+        &self.0.db
     }
 
     /// Limits and addresses.
@@ -111,9 +119,19 @@ impl AppBuilder {
         &self.0.env
     }
 
+    /// The database.
+    pub fn db(&self) -> &Db {
+        &self.0.db
+    }
+
     /// Limits and addresses.
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// Limits and addresses, to change them before the app is built.
+    pub fn settings_mut(&mut self) -> &mut Settings {
+        &mut self.0.settings
     }
 
     /// A service put in earlier.
@@ -140,7 +158,8 @@ impl AppBuilder {
     }
 
     /// The finished state.
-    pub fn build(self) -> App {
+    pub fn build(mut self) -> App {
+        self.0.rates = RateLimiter::new(self.0.settings.rate_per_second, self.0.settings.rate_burst);
         App(Arc::new(self.0))
     }
 }
@@ -168,19 +187,26 @@ impl FromRef<App> for Env {
     }
 }
 
+impl FromRef<App> for Db {
+    fn from_ref(app: &App) -> Db {
+        app.db().clone()
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use kenroku_types::Timestamp;
+    use crate::Routes;
+    use crate::test::TestApp;
 
-    #[test]
-    fn services_are_found_by_type_and_their_absence_is_an_error() {
-        let mut b = App::builder(Env::fixed(Timestamp::EPOCH, 1), Settings::default());
-        b.put(7_u32).put_shared(Arc::new("plan".to_owned()));
-        let app = b.build();
-        assert_eq!(*app.get::<u32>().unwrap(), 7);
-        assert_eq!(*app.get::<String>().unwrap(), "plan");
-        let missing = app.get::<u64>().unwrap_err();
+    #[tokio::test]
+    async fn services_are_found_by_type_and_their_absence_is_an_error() {
+        let app = TestApp::build(Routes::new(), |b| {
+            b.put(7_u32).put_shared(std::sync::Arc::new("plan".to_owned()));
+        })
+        .await;
+        assert_eq!(*app.app().get::<u32>().unwrap(), 7);
+        assert_eq!(*app.app().get::<String>().unwrap(), "plan");
+        let missing = app.app().get::<u64>().unwrap_err();
         assert_eq!(missing.0.status, 500);
         assert!(missing.0.cause.contains("u64"));
     }

@@ -29,6 +29,7 @@ pub mod error;
 pub mod etag;
 pub mod extract;
 pub mod health;
+pub mod idempotency;
 pub mod metrics;
 pub mod net;
 pub mod openapi;
@@ -40,12 +41,14 @@ pub mod routes;
 pub mod security;
 pub mod serve;
 pub mod settings;
+#[cfg(any(test, feature = "testing"))]
 pub mod test;
 
 pub use app::{App, AppBuilder};
 pub use error::{Error, Result};
 pub use etag::ETag;
 pub use extract::{Form, Json, Path, Query};
+pub use idempotency::Idempotency;
 pub use paging::{Cursor, Page, PageQuery};
 pub use request::{Listener, RequestInfo};
 pub use routes::{Audience, Gate, Guard, Op, Public, Routes};

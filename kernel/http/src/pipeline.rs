@@ -11,12 +11,12 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
-use kenroku_types::Problem;
+use kenroku_types::{Problem, Tenant};
 
 use crate::rate::RateLimiter;
 use crate::request::{Listener, RequestInfo};
 use crate::routes::Audience;
-use crate::{App, Error, net};
+use crate::{App, Error, idempotency, net};
 
 /// What an operation sets for itself.
 #[derive(Default)]
@@ -37,7 +37,7 @@ pub(crate) async fn run(State((app, op)): State<(App, Arc<OpLimits>)>, req: Requ
     let limit = op.limits.timeout.unwrap_or(app.settings().timeout);
     match tokio::time::timeout(limit, within(&app, &op, req, next)).await {
         Ok(Ok(response)) => response,
-        Ok(Err(problem)) => Error::from(problem).into_response(),
+        Ok(Err(error)) => error.into_response(),
         Err(_) => Error::from(
             Problem::new(503, "timeout", "This took too long")
                 .detail(format!("The limit is {} seconds.", limit.as_secs()))
@@ -48,10 +48,10 @@ pub(crate) async fn run(State((app, op)): State<(App, Arc<OpLimits>)>, req: Requ
     }
 }
 
-async fn within(app: &App, op: &OpLimits, req: Request, next: Next) -> Result<Response, Problem> {
+async fn within(app: &App, op: &OpLimits, req: Request, next: Next) -> Result<Response, Error> {
     if let Some(info) = req.extensions().get::<RequestInfo>() {
         if !heard(op.audience, info, app) {
-            return Err(Problem::not_found());
+            return Err(Problem::not_found().into());
         }
         if let Some(rate) = &op.limits.rate {
             rate.take(&net::client_network(info.client), app.env().clock.monotonic()).map_err(too_many)?;
@@ -64,7 +64,21 @@ async fn within(app: &App, op: &OpLimits, req: Request, next: Next) -> Result<Re
     let sent_limit = op.limits.body.unwrap_or(app.settings().body_limit);
     let raw = collect(&parts.headers, body, sent_limit).await?;
     let bytes = decode(&mut parts.headers, raw, sent_limit.max(app.settings().decoded_limit))?;
-    Ok(next.run(unlimited(Request::from_parts(parts, Body::from(bytes)))).await)
+    let key = if parts.method == Method::POST { idempotency::key_of(&parts.headers)? } else { None };
+    match key {
+        Some(key) => {
+            let (who, tenant) = caller(&parts);
+            idempotency::run(app, &who, tenant, &key, parts, bytes, next).await
+        }
+        None => Ok(next.run(unlimited(Request::from_parts(parts, Body::from(bytes)))).await),
+    }
+}
+
+/// Whose key it is: what the request shows to prove who sends it.
+fn caller(parts: &axum::http::request::Parts) -> (String, Tenant) {
+    let shown = |name| parts.headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok()).unwrap_or("");
+    let who = format!("{}\n{}", shown(header::AUTHORIZATION), shown(header::COOKIE));
+    (who, Tenant::SHARED)
 }
 
 /// Whether the operation exists for whoever came in by this listener.

@@ -4,20 +4,25 @@
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! use kenroku_http::{Public, Routes, test::TestApp};
 //! async fn hello(_: Public) -> &'static str { "hello" }
-//! let app = TestApp::new(Routes::new().get("/hello", hello));
+//! let app = TestApp::new(Routes::new().get("/hello", hello)).await;
 //! assert_eq!(app.get("/hello").await.text(), "hello");
 //! assert_eq!(app.get("/nothing").await.problem_code(), "not-found");
 //! # Ok(()) }
 //! ```
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use kenroku_store::Db;
+use kenroku_store::testing::{TestDb, sqlite};
 use kenroku_types::{Env, Timestamp};
 use serde::Serialize;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
+use crate::idempotency::MIGRATIONS;
 use crate::request::Peer;
 use crate::{App, AppBuilder, Routes, Settings};
 
@@ -30,6 +35,8 @@ pub struct TestApp {
     app: App,
     router: Router,
     peer: Peer,
+    /// Removed with the last clone.
+    dir: Option<Arc<tempfile::TempDir>>,
 }
 
 /// What came back.
@@ -44,23 +51,31 @@ pub struct Answer {
 }
 
 impl TestApp {
-    /// On a clock that stands at [`NOW`] and a seeded random source, without services.
-    ///
-    /// # Panics
-    /// When the operations cannot be served together.
-    pub fn new(routes: Routes) -> Self {
-        Self::with(routes, App::builder(Env::fixed(NOW, 1), Settings::default()))
+    /// On a clock that stands at [`NOW`], a seeded random source and an embedded database with this crate's
+    /// tables.
+    pub async fn new(routes: Routes) -> Self {
+        Self::build(routes, |_| {}).await
     }
 
-    /// With the services that were put into `builder`.
+    /// The same, with services or settings put in by `fill`.
+    pub async fn build(routes: Routes, fill: impl FnOnce(&mut AppBuilder)) -> Self {
+        let TestDb { db, dir } = sqlite(&[MIGRATIONS]).await;
+        let mut test = Self::on(db, routes, fill);
+        test.dir = Some(Arc::new(dir));
+        test
+    }
+
+    /// On a database of the caller's (`#[kenroku_store::test]`).
     ///
     /// # Panics
     /// When the operations cannot be served together.
     #[expect(clippy::panic, reason = "a test cannot go on without its routes")]
-    pub fn with(routes: Routes, builder: AppBuilder) -> Self {
+    pub fn on(db: Db, routes: Routes, fill: impl FnOnce(&mut AppBuilder)) -> Self {
+        let mut builder = App::builder(Env::fixed(NOW, 1), Settings::default(), db);
+        fill(&mut builder);
         let app = builder.build();
         match routes.into_router(&app) {
-            Ok(router) => TestApp { app, router, peer: Peer::default() },
+            Ok(router) => TestApp { app, router, peer: Peer::default(), dir: None },
             Err(e) => panic!("{e}"),
         }
     }

@@ -1,1 +1,228 @@
+//! The plug: what a module hands to the binary.
+//!
+//! **What it is.** [`Module`] is one plain value: name, migrations, permissions, operations and pages, texts,
+//! portal card, importers, demo data. The binary lists the modules it is made of; nothing registers itself.
+//! [`check`] tells what does not fit together before anything is served.
+//!
+//! **What it is not.** No plug-in loading at run time, no dependency injection: a module's own services are put
+//! into the [`App`] by its [`Module::start`] hook, under their type.
+//!
+//! **How to add a module.** `cargo xtask new-service NAME` writes one; add its `module()` to the list in
+//! `bin/kenroku/src/modules.rs`.
+//!
+//! ```
+//! use kenroku_http::{Public, Routes};
+//! use kenroku_module::{Card, Module};
+//!
+//! async fn page(_: Public) -> &'static str { "雪" }
+//!
+//! pub fn module() -> Module {
+//!     Module::new("snow")
+//!         .routes(Routes::new().get("/snow", page))
+//!         .entities(&["RoadSegment"])
+//!         .card(Card::new("snow-card-title", "snow-card-text", "/snow"))
+//! }
+//! assert_eq!(kenroku_module::check(&[module()]), Vec::<String>::new());
+//! ```
 
+mod check;
+
+use std::fmt;
+use std::future::Future;
+use std::path::PathBuf;
+use std::pin::Pin;
+
+use kenroku_http::{App, AppBuilder, Routes};
+use kenroku_store::ModuleMigrations;
+
+pub use check::check;
+
+/// Why a hook failed; the operator reads its text.
+pub type HookError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What a hook returns. `Box::pin(async move { … })`.
+pub type HookFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, HookError>> + Send + 'a>>;
+
+/// Puts a module's services into the app before it serves; the database is migrated, earlier modules have
+/// started.
+pub type StartHook = for<'a> fn(&'a mut AppBuilder) -> HookFuture<'a, ()>;
+
+/// Writes the demo's data once; returns what it made, for the summary (`12 ploughs, 4 areas`).
+pub type SeedHook = fn(App) -> HookFuture<'static, String>;
+
+/// What a module is made of. Build it with the methods, in `pub fn module() -> Module`.
+pub struct Module {
+    /// Its name: lower-case letters, digits and hyphens. First part of its paths, permissions, tables, texts.
+    pub name: &'static str,
+    /// Its schema.
+    pub migrations: Option<ModuleMigrations>,
+    /// Its operations and pages.
+    pub routes: Routes,
+    /// NGSI-LD entity types that it publishes.
+    pub entities: Vec<&'static str>,
+    /// Its tile on the portal.
+    pub card: Option<Card>,
+    /// See [`StartHook`].
+    pub start: Option<StartHook>,
+    /// See [`SeedHook`].
+    pub demo: Option<SeedHook>,
+    /// What `kenroku import` can read for it.
+    pub importers: Vec<Importer>,
+}
+
+impl Module {
+    /// A module of this name with nothing in it.
+    pub fn new(name: &'static str) -> Self {
+        Module {
+            name,
+            migrations: None,
+            routes: Routes::new(),
+            entities: Vec::new(),
+            card: None,
+            start: None,
+            demo: None,
+            importers: Vec::new(),
+        }
+    }
+
+    /// Its schema: `kenroku_store::migrations!("name", ["0001_init"])`.
+    #[must_use]
+    pub fn migrations(mut self, migrations: ModuleMigrations) -> Self {
+        self.migrations = Some(migrations);
+        self
+    }
+
+    /// Adds operations: `Routes::new().get("/snow", page).add(op!(api::ingest))`.
+    #[must_use]
+    pub fn routes(mut self, routes: Routes) -> Self {
+        self.routes = self.routes.merge(routes);
+        self
+    }
+
+    /// NGSI-LD entity types that it publishes; each type has one owner.
+    #[must_use]
+    pub fn entities(mut self, types: &[&'static str]) -> Self {
+        self.entities.extend(types);
+        self
+    }
+
+    /// Its tile on the portal.
+    #[must_use]
+    pub fn card(mut self, card: Card) -> Self {
+        self.card = Some(card);
+        self
+    }
+
+    /// What to do before serving, usually `builder.put(MyService::load(…))`.
+    #[must_use]
+    pub fn start(mut self, hook: StartHook) -> Self {
+        self.start = Some(hook);
+        self
+    }
+
+    /// Data for `kenroku demo`, written once into an empty installation. It must be labelled 模擬データ.
+    #[must_use]
+    pub fn demo(mut self, hook: SeedHook) -> Self {
+        self.demo = Some(hook);
+        self
+    }
+
+    /// A kind of file that `kenroku import` reads for it.
+    #[must_use]
+    pub fn importer(mut self, importer: Importer) -> Self {
+        self.importers.push(importer);
+        self
+    }
+}
+
+impl fmt::Debug for Module {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Module({}, {} operations)", self.name, self.routes.ops().len())
+    }
+}
+
+/// A tile on the portal.
+#[derive(Clone)]
+pub struct Card {
+    /// Key of the title.
+    pub title: &'static str,
+    /// Key of the sentence below it.
+    pub about: &'static str,
+    /// Where it leads.
+    pub href: &'static str,
+    /// Name of the icon in the sprite.
+    pub icon: &'static str,
+    /// Cards are sorted by this, then by module.
+    pub order: u16,
+    /// A line that says how things are now, if there is one.
+    pub status: Option<CardStatus>,
+}
+
+/// Reads a card's line; it must be quick, the portal's first page waits for it.
+pub type CardStatus = fn(App) -> HookFuture<'static, Option<CardLine>>;
+
+/// A line of text with values: a key and its arguments.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CardLine {
+    /// Key of the text.
+    pub key: &'static str,
+    /// Its arguments.
+    pub args: Vec<(&'static str, String)>,
+    /// Whether it is simulated data.
+    pub simulated: bool,
+}
+
+impl Card {
+    /// A card with the general icon, in the middle of the order.
+    pub fn new(title: &'static str, about: &'static str, href: &'static str) -> Self {
+        Card { title, about, href, icon: "service", order: 100, status: None }
+    }
+
+    /// Name of the icon in the sprite.
+    #[must_use]
+    pub fn icon(mut self, name: &'static str) -> Self {
+        self.icon = name;
+        self
+    }
+
+    /// Where it stands: smaller comes first.
+    #[must_use]
+    pub fn order(mut self, order: u16) -> Self {
+        self.order = order;
+        self
+    }
+
+    /// What it says about the present.
+    #[must_use]
+    pub fn status(mut self, read: CardStatus) -> Self {
+        self.status = Some(read);
+        self
+    }
+}
+
+impl fmt::Debug for Card {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Card({} → {})", self.title, self.href)
+    }
+}
+
+/// One kind of file that `kenroku import KIND FILE` reads.
+#[derive(Clone, Copy)]
+pub struct Importer {
+    /// The kind, as typed: `osm-roads`.
+    pub kind: &'static str,
+    /// What it reads and what it makes of it, in one sentence.
+    pub about: &'static str,
+    /// Reads the file.
+    pub run: fn(Import) -> HookFuture<'static, String>,
+}
+
+/// What an importer gets. Its result is a summary for the operator.
+pub struct Import {
+    /// The app, all modules started.
+    pub app: App,
+    /// The file.
+    pub file: PathBuf,
+    /// Told how far it is: done and in all, of whatever the importer counts (0 in all: unknown).
+    pub progress: Box<dyn FnMut(u64, u64) + Send>,
+}

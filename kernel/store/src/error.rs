@@ -53,7 +53,7 @@ impl Error {
 
 impl From<Error> for Problem {
     fn from(e: Error) -> Problem {
-        match e {
+        let problem = match &e {
             Error::Unique(_) => Problem::conflict("An entry with this key exists already."),
             Error::Stale => Problem::conflict("Somebody else changed it since it was loaded."),
             Error::Busy(_) | Error::Unreachable(_) | Error::Unconfirmed(_) => {
@@ -65,7 +65,8 @@ impl From<Error> for Problem {
             Error::Constraint(_) | Error::Decode { .. } | Error::Migration(_) | Error::Other(_) => {
                 Problem::internal()
             }
-        }
+        };
+        problem.because(&e)
     }
 }
 

@@ -33,7 +33,7 @@ async fn own_document(_: Public) -> impl axum::response::IntoResponse {
     (StatusCode::IM_A_TEAPOT, [("content-type", "application/problem+json")], r#"{"code":"tea"}"#)
 }
 
-fn app() -> TestApp {
+async fn app() -> TestApp {
     TestApp::new(
         Routes::new()
             .get("/hello", hello)
@@ -46,32 +46,33 @@ fn app() -> TestApp {
             .get("/tagged", tagged)
             .get("/own", own_document),
     )
+    .await
 }
 
 #[tokio::test]
 async fn every_answer_has_an_id_and_the_security_headers() {
-    let a = app().get("/hello").await;
+    let a = app().await.get("/hello").await;
     assert_eq!((a.status, a.text().as_str()), (StatusCode::OK, "hello"));
     assert_eq!(a.header("x-request-id").len(), 32);
     assert!(a.header("content-security-policy").contains("object-src 'none'"));
     assert_eq!(a.header("x-content-type-options"), "nosniff");
-    let seen = app().get("/id").await;
+    let seen = app().await.get("/id").await;
     assert_eq!(seen.text(), seen.header("x-request-id"));
 }
 
 #[tokio::test]
 async fn problems_are_documents_with_the_request_id() {
-    let a = app().get("/gone/taro").await;
+    let a = app().await.get("/gone/taro").await;
     assert_eq!(a.header("content-type"), "application/problem+json");
     let doc = a.json();
     assert_eq!((doc["code"].as_str(), doc["status"].as_u64()), (Some("test.gone"), Some(410)));
     assert_eq!(doc["request_id"].as_str(), Some(a.header("x-request-id")));
-    assert_eq!(app().get("/own").await.json()["request_id"].as_str().map(str::len), Some(32));
+    assert_eq!(app().await.get("/own").await.json()["request_id"].as_str().map(str::len), Some(32));
 }
 
 #[tokio::test]
 async fn a_panic_and_an_internal_error_tell_nothing_and_the_server_goes_on() {
-    let app = app();
+    let app = app().await;
     for path in ["/panics", "/fails"] {
         let a = app.get(path).await;
         assert_eq!((a.status.as_u16(), a.problem_code().as_str()), (500, "internal"));
@@ -82,7 +83,7 @@ async fn a_panic_and_an_internal_error_tell_nothing_and_the_server_goes_on() {
 
 #[tokio::test]
 async fn unknown_addresses_and_methods_are_problems() {
-    let app = app();
+    let app = app().await;
     assert_eq!(app.get("/none").await.problem_code(), "not-found");
     let a = app.post_json("/hello", &json!({})).await;
     assert_eq!((a.status.as_u16(), a.problem_code().as_str()), (405, "method"));
@@ -91,7 +92,7 @@ async fn unknown_addresses_and_methods_are_problems() {
 
 #[tokio::test]
 async fn bodies_and_parameters_are_told_apart() {
-    let app = app();
+    let app = app().await;
     assert_eq!(app.post_json("/echo", &json!({"a": 1})).await.json(), json!({"a": 1}));
     let broken = |kind: &'static str, body: &'static str| {
         let app = app.clone();
@@ -105,7 +106,7 @@ async fn bodies_and_parameters_are_told_apart() {
 
 #[tokio::test]
 async fn what_has_not_changed_is_not_sent_again() {
-    let app = app();
+    let app = app().await;
     let first = app.get("/tagged").await;
     let again = app.get_with("/tagged", &[("if-none-match", first.header("etag"))]).await;
     assert_eq!((first.status.as_u16(), again.status.as_u16(), again.body.len()), (200, 304, 0));
@@ -114,7 +115,7 @@ async fn what_has_not_changed_is_not_sent_again() {
 
 #[tokio::test]
 async fn forged_cross_site_forms_are_refused_and_own_ones_are_not() {
-    let app = app();
+    let app = app().await;
     let send = |site: &'static str| {
         let app = app.clone();
         let headers = [("content-type", "application/json"), ("sec-fetch-site", site), ("cookie", "a=b")];

@@ -5,9 +5,8 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::Method;
 use kenroku_http::request::Peer;
-use kenroku_http::test::{NOW, TestApp};
-use kenroku_http::{App, Listener, Op, Public, RequestInfo, Routes, Settings};
-use kenroku_types::Env;
+use kenroku_http::test::TestApp;
+use kenroku_http::{Listener, Op, Public, RequestInfo, Routes, Settings};
 
 async fn size(_: Public, body: Bytes) -> String {
     body.len().to_string()
@@ -25,7 +24,7 @@ fn gzip(data: &[u8]) -> Vec<u8> {
     e.finish().unwrap()
 }
 
-fn app_with(settings: Settings) -> TestApp {
+async fn app_with(settings: Settings) -> TestApp {
     let post = |path, f: fn(Op) -> Op| f(Op::new(Method::POST, path, size));
     let routes = Routes::new()
         .add(post("/size", |op| op))
@@ -36,11 +35,11 @@ fn app_with(settings: Settings) -> TestApp {
         .add(Op::new(Method::GET, "/staff", who).staff())
         .add(Op::new(Method::GET, "/metrics", who).admin())
         .get("/who", who);
-    TestApp::with(routes, App::builder(Env::fixed(NOW, 1), settings))
+    TestApp::build(routes, |b| *b.settings_mut() = settings).await
 }
 
-fn app() -> TestApp {
-    app_with(Settings::default())
+async fn app() -> TestApp {
+    app_with(Settings::default()).await
 }
 
 async fn post(app: &TestApp, path: &str, encoding: &str, body: Vec<u8>) -> (u16, String) {
@@ -50,7 +49,7 @@ async fn post(app: &TestApp, path: &str, encoding: &str, body: Vec<u8>) -> (u16,
 
 #[tokio::test]
 async fn bodies_are_bounded_as_sent_and_as_decoded() {
-    let app = app();
+    let app = app().await;
     let mib = 1024 * 1024;
     assert_eq!(post(&app, "/size", "identity", vec![0; mib]).await, (200, mib.to_string()));
     assert_eq!(post(&app, "/size", "identity", vec![0; mib + 1]).await, (413, "body-too-large".into()));
@@ -66,7 +65,7 @@ async fn bodies_are_bounded_as_sent_and_as_decoded() {
 
 #[tokio::test]
 async fn a_request_that_takes_too_long_is_given_up() {
-    let a = app().get("/never").await;
+    let a = app().await.get("/never").await;
     assert_eq!(
         (a.status.as_u16(), a.problem_code().as_str(), a.header("retry-after")),
         (503, "timeout", "5")
@@ -81,7 +80,7 @@ async fn rates_are_limited_per_network_and_recover() {
         rate_burst: 3.0,
         ..Settings::default()
     };
-    let app = app_with(proxied);
+    let app = app_with(proxied).await;
     let from = |ip: &'static str, path: &'static str| {
         let app = app.clone();
         async move { app.get_with(path, &[("x-forwarded-for", ip)]).await }
@@ -101,7 +100,7 @@ async fn rates_are_limited_per_network_and_recover() {
 
 #[tokio::test]
 async fn listeners_know_only_their_operations() {
-    let app = app_with(Settings { separate_staff: true, separate_admin: true, ..Settings::default() });
+    let app = app_with(Settings { separate_staff: true, separate_admin: true, ..Settings::default() }).await;
     let by = |listener: Listener, path: &'static str| {
         let app = app.clone();
         async move {
@@ -119,7 +118,7 @@ async fn listeners_know_only_their_operations() {
         ];
         assert_eq!(got, expected, "{path}");
     }
-    let one_address = app_with(Settings::default());
+    let one_address = app_with(Settings::default()).await;
     assert_eq!(one_address.get("/staff").await.status, 200);
     assert_eq!(one_address.get("/metrics").await.status, 200, "this machine may read it");
     let far = Peer { addr: "203.0.113.1:9".parse().unwrap(), listener: Listener::Public };

@@ -31,7 +31,7 @@ async fn operations_are_served_documented_and_listed_from_one_declaration() {
     assert!(item["post"].is_object() && item["put"].is_object());
     assert!(json["components"]["schemas"]["Road"].is_object());
     assert!(routes().coverage().contains("GET    /api/test/v1/roads"));
-    let app = kenroku_http::test::TestApp::new(routes());
+    let app = kenroku_http::test::TestApp::new(routes()).await;
     let a = app.get("/api/test/v1/roads?limit=1").await;
     assert_eq!(a.json()["items"][0]["name"], "8");
     let next = a.json()["next"].as_str().unwrap().to_owned();

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use kenroku_http::serve::{BindError, Bound, serve};
 use kenroku_http::{App, Listener, Public, Routes, Settings, health};
+use kenroku_store::testing::{TestDb, sqlite};
 use kenroku_types::Env;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -27,11 +28,13 @@ struct Server {
     stop: watch::Sender<bool>,
     gate: Arc<Gate>,
     running: tokio::task::JoinHandle<usize>,
+    _dir: tempfile::TempDir,
 }
 
 async fn start(settings: Settings) -> Server {
     let gate = Arc::new(Gate { entered: Notify::new(), open: Notify::new() });
-    let mut builder = App::builder(Env::system(), settings);
+    let TestDb { db, dir } = sqlite(&[]).await;
+    let mut builder = App::builder(Env::system(), settings, db);
     builder.put_shared(gate.clone());
     let app = builder.build();
     let router = Routes::new().get("/slow", slow).merge(health::routes()).into_router(&app).unwrap();
@@ -39,7 +42,7 @@ async fn start(settings: Settings) -> Server {
     let addr = bound.addr().unwrap();
     let (stop, stopping) = watch::channel(false);
     let running = tokio::spawn(async move { serve(&app, router, vec![bound], stopping).await });
-    Server { addr, stop, gate, running }
+    Server { addr, stop, gate, running, _dir: dir }
 }
 
 async fn send(addr: SocketAddr, text: &str) -> String {
