@@ -117,6 +117,16 @@ pub trait Authenticator: Send + Sync + 'static {
     fn key<'a>(&'a self, key: &'a str) -> Answer<'a, Option<Actor>>;
 }
 
+impl Authenticator for Box<dyn Authenticator> {
+    fn session<'a>(&'a self, token: &'a str) -> Answer<'a, Option<Actor>> {
+        (**self).session(token)
+    }
+
+    fn key<'a>(&'a self, key: &'a str) -> Answer<'a, Option<Actor>> {
+        (**self).key(key)
+    }
+}
+
 /// The door: finds out who asks and asks the policies whether they may. Cheap to clone.
 #[derive(Clone)]
 pub struct Access(Arc<Inner>);

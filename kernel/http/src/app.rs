@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
+use kenroku_access::{Access, AccessState};
 use kenroku_store::Db;
 use kenroku_types::{Env, Problem};
 
@@ -25,6 +26,7 @@ struct Inner {
     env: Env,
     settings: Settings,
     db: Db,
+    access: Access,
     services: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
     metrics: Metrics,
     rates: RateLimiter,
@@ -39,14 +41,21 @@ pub type ReadyCheck =
 /// Collects what an [`App`] holds. The binary makes one; tests use [`crate::test::TestApp`].
 pub struct AppBuilder(Inner);
 
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "App({:?}, {} services)", self.0.db, self.0.services.len())
+    }
+}
+
 impl App {
-    /// Starts an app on this clock and random source, with these limits and this database.
-    pub fn builder(env: Env, settings: Settings, db: Db) -> AppBuilder {
+    /// Starts an app on this clock and random source, with these limits, this database and this door.
+    pub fn builder(env: Env, settings: Settings, db: Db, access: Access) -> AppBuilder {
         let rates = RateLimiter::new(settings.rate_per_second, settings.rate_burst);
         AppBuilder(Inner {
             env,
             settings,
             db,
+            access,
             services: HashMap::new(),
             metrics: Metrics::default(),
             rates,
@@ -63,6 +72,11 @@ impl App {
     /// The database.
     pub fn db(&self) -> &Db {
         &self.0.db
+    }
+
+    /// Who may do what.
+    pub fn access(&self) -> &Access {
+        &self.0.access
     }
 
     /// Limits and addresses.
@@ -178,6 +192,12 @@ impl FromRequestParts<App> for App {
     type Rejection = Infallible;
     async fn from_request_parts(_: &mut Parts, app: &App) -> Result<Self, Infallible> {
         Ok(app.clone())
+    }
+}
+
+impl AccessState for App {
+    fn access(&self) -> &Access {
+        &self.0.access
     }
 }
 

@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header}
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
+use kenroku_access::Https;
 use kenroku_types::Problem;
 
 use crate::error::carry;
@@ -41,7 +42,7 @@ async fn cross(State(app): State<App>, mut req: Request, next: Next) -> Response
     let info = RequestInfo::read(req.headers(), peer, app.settings(), app.env());
     let method = req.method().clone();
     let route = req.extensions().get::<MatchedPath>().map_or(UNMATCHED, MatchedPath::as_str).to_owned();
-    req.extensions_mut().insert(kenroku_access::Https(info.https));
+    req.extensions_mut().insert(Https(info.https));
     req.extensions_mut().insert(info.clone());
 
     let _in_flight = app.metrics().begin();

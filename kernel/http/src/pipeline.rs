@@ -67,18 +67,12 @@ async fn within(app: &App, op: &OpLimits, req: Request, next: Next) -> Result<Re
     let key = if parts.method == Method::POST { idempotency::key_of(&parts.headers)? } else { None };
     match key {
         Some(key) => {
-            let (who, tenant) = caller(&parts);
-            idempotency::run(app, &who, tenant, &key, parts, bytes, next).await
+            let actor = app.access().authenticate(&mut parts).await.map_err(Problem::from)?;
+            let tenant = actor.scope().tenant().unwrap_or(Tenant::SHARED);
+            idempotency::run(app, &actor.to_string(), tenant, &key, parts, bytes, next).await
         }
         None => Ok(next.run(unlimited(Request::from_parts(parts, Body::from(bytes)))).await),
     }
-}
-
-/// Whose key it is: what the request shows to prove who sends it.
-fn caller(parts: &axum::http::request::Parts) -> (String, Tenant) {
-    let shown = |name| parts.headers.get(name).and_then(|v: &HeaderValue| v.to_str().ok()).unwrap_or("");
-    let who = format!("{}\n{}", shown(header::AUTHORIZATION), shown(header::COOKIE));
-    (who, Tenant::SHARED)
 }
 
 /// Whether the operation exists for whoever came in by this listener.

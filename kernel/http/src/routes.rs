@@ -27,6 +27,7 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::http::request::Parts;
 use axum::routing::{MethodFilter, MethodRouter};
+use kenroku_access::{Authz, Permission, Visitor};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::schema::Schema;
@@ -35,7 +36,8 @@ use crate::pipeline::Limits;
 use crate::rate::RateLimiter;
 use crate::{App, boundary, pipeline};
 
-/// First argument of a handler that everybody may call, signed in or not.
+/// First argument of a handler that everybody may call, and that does not ask who they are. (A page that is open
+/// to everybody but greets those who signed in takes [`Visitor`] instead.)
 #[derive(Clone, Copy, Debug)]
 pub struct Public;
 
@@ -60,7 +62,7 @@ impl fmt::Display for Gate {
 /// A first argument that declares who may call.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` does not say who may use the operation",
-    note = "the first argument of a handler is `Public` or `Authz<Permission, Resource>`"
+    note = "the first argument of a handler is `Public`, `Visitor` or `Authz<Permission, Resource>`"
 )]
 pub trait Guard {
     /// What is declared.
@@ -70,6 +72,18 @@ pub trait Guard {
 impl Guard for Public {
     fn gate() -> Gate {
         Gate::Public
+    }
+}
+
+impl Guard for Visitor {
+    fn gate() -> Gate {
+        Gate::Public
+    }
+}
+
+impl<P: Permission, R> Guard for Authz<P, R> {
+    fn gate() -> Gate {
+        Gate::Needs(P::META.id)
     }
 }
 
@@ -83,7 +97,7 @@ impl<S: Sync> FromRequestParts<S> for Public {
 /// The argument list of a handler whose first argument is a [`Guard`].
 #[diagnostic::on_unimplemented(
     message = "this handler does not say who may use it",
-    note = "make its first argument `Public` or `Authz<Permission, Resource>`"
+    note = "make its first argument `Public`, `Visitor` or `Authz<Permission, Resource>`"
 )]
 pub trait Guarded {
     /// What the first argument declares.

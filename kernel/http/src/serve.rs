@@ -14,9 +14,16 @@ use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tower::Service as _;
+use tower_http::compression::CompressionLayer;
 
 use crate::App;
 use crate::request::{Listener, Peer};
+
+/// Compresses answers with gzip for those who accept it; what is compressed already, pictures and event
+/// streams pass as they are.
+pub fn compressed(router: Router) -> Router {
+    router.layer(CompressionLayer::new())
+}
 
 /// One of the addresses, bound and ready to accept.
 pub struct Bound {

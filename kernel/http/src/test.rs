@@ -10,11 +10,13 @@
 //! # Ok(()) }
 //! ```
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
-use axum::http::{HeaderMap, Method, Request, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
+use kenroku_access::{Access, Actor, Authenticator, Policies, TenantTree, WebRules};
 use kenroku_store::Db;
 use kenroku_store::testing::{TestDb, sqlite};
 use kenroku_types::{Env, Timestamp};
@@ -34,9 +36,35 @@ pub const NOW: Timestamp = Timestamp::from_secs(1_768_350_600);
 pub struct TestApp {
     app: App,
     router: Router,
+    keys: TestKeys,
+    bearer: Option<String>,
     peer: Peer,
     /// Removed with the last clone.
     dir: Option<Arc<tempfile::TempDir>>,
+}
+
+/// Keys that stand for any actor a test wants to be.
+#[derive(Clone, Default)]
+pub struct TestKeys(Arc<Mutex<HashMap<String, Actor>>>);
+
+impl TestKeys {
+    fn issue(&self, actor: Actor) -> String {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = format!("test-key-{}", held.len());
+        held.insert(key.clone(), actor);
+        format!("Bearer {key}")
+    }
+}
+
+impl Authenticator for TestKeys {
+    fn session<'a>(&'a self, token: &'a str) -> kenroku_access::Answer<'a, Option<Actor>> {
+        self.key(token)
+    }
+
+    fn key<'a>(&'a self, key: &'a str) -> kenroku_access::Answer<'a, Option<Actor>> {
+        let found = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned();
+        Box::pin(async move { Ok(found) })
+    }
 }
 
 /// What came back.
@@ -60,9 +88,7 @@ impl TestApp {
     /// The same, with services or settings put in by `fill`.
     pub async fn build(routes: Routes, fill: impl FnOnce(&mut AppBuilder)) -> Self {
         let TestDb { db, dir } = sqlite(&[MIGRATIONS]).await;
-        let mut test = Self::on(db, routes, fill);
-        test.dir = Some(Arc::new(dir));
-        test
+        Self::on(db, routes, fill).keep(dir)
     }
 
     /// On a database of the caller's (`#[kenroku_store::test]`).
@@ -71,13 +97,34 @@ impl TestApp {
     /// When the operations cannot be served together.
     #[expect(clippy::panic, reason = "a test cannot go on without its routes")]
     pub fn on(db: Db, routes: Routes, fill: impl FnOnce(&mut AppBuilder)) -> Self {
-        let mut builder = App::builder(Env::fixed(NOW, 1), Settings::default(), db);
+        let policies = Policies::new(TenantTree::default(), []).unwrap_or_else(|e| panic!("{e}"));
+        let keys = TestKeys::default();
+        let access = Access::new(policies, keys.clone(), WebRules::default());
+        let mut builder = App::builder(Env::fixed(NOW, 1), Settings::default(), db, access);
         fill(&mut builder);
         let app = builder.build();
         match routes.into_router(&app) {
-            Ok(router) => TestApp { app, router, peer: Peer::default(), dir: None },
+            Ok(router) => Self::of(app, router, keys),
             Err(e) => panic!("{e}"),
         }
+    }
+
+    /// Around a finished service whose access knows `keys`.
+    pub fn of(app: App, router: Router, keys: TestKeys) -> Self {
+        TestApp { app, router, keys, bearer: None, peer: Peer::default(), dir: None }
+    }
+
+    /// Keeps a temporary folder for as long as this lives.
+    #[must_use]
+    pub fn keep(mut self, dir: tempfile::TempDir) -> Self {
+        self.dir = Some(Arc::new(dir));
+        self
+    }
+
+    /// The same operations, called by this actor.
+    #[must_use]
+    pub fn acting(&self, actor: Actor) -> Self {
+        TestApp { bearer: Some(self.keys.issue(actor)), ..self.clone() }
     }
 
     /// The same operations, called from another address or by another listener.
@@ -133,6 +180,9 @@ impl TestApp {
     async fn send(&self, req: Result<Request<Body>, axum::http::Error>) -> Answer {
         let mut req = req.unwrap_or_else(|e| panic!("malformed test request: {e}"));
         req.extensions_mut().insert(self.peer);
+        if let Some(Ok(v)) = self.bearer.as_deref().map(HeaderValue::from_str) {
+            req.headers_mut().insert(header::AUTHORIZATION, v);
+        }
         let response = match self.router.clone().oneshot(req).await {
             Ok(r) => r,
             Err(never) => match never {},

@@ -1,6 +1,9 @@
 //! What must hold between modules before anything is served; the binary's test and `config check` call it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+
+use kenroku_http::Gate;
+use kenroku_ui::Locale;
 
 use crate::Module;
 
@@ -9,9 +12,11 @@ pub fn check(modules: &[Module]) -> Vec<String> {
     let mut wrong = Vec::new();
     for m in modules {
         name(m, &mut wrong);
+        locales(m, &mut wrong);
         migrations(m, &mut wrong);
         routes(m, &mut wrong);
     }
+    gates(modules, &mut wrong);
     unique("module", modules.iter().map(|m| (m.name, m.name)), &mut wrong);
     unique("entity type", modules.iter().flat_map(|m| m.entities.iter().map(|e| (*e, m.name))), &mut wrong);
     unique(
@@ -27,6 +32,21 @@ fn name(m: &Module, wrong: &mut Vec<String>) {
         && m.name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
     if !fits {
         wrong.push(format!("module “{}”: a name is lower-case letters, digits and hyphens", m.name));
+    }
+}
+
+fn locales(m: &Module, wrong: &mut Vec<String>) {
+    if let Some(other) = m.locales.iter().find(|l| l.module != m.name) {
+        wrong.push(format!("module {}: its texts are declared for {}", m.name, other.module));
+    }
+    if m.locales.is_empty() {
+        return;
+    }
+    for locale in Locale::ALL {
+        let files = m.locales.iter().filter(|l| l.locale == locale).count();
+        if files != 1 {
+            wrong.push(format!("module {}: {files} text files for {}; it needs one", m.name, locale.tag()));
+        }
     }
 }
 
@@ -68,6 +88,25 @@ fn routes(m: &Module, wrong: &mut Vec<String>) {
         && !card.href.starts_with('/')
     {
         wrong.push(format!("module {}: the card's address {} does not begin with /", m.name, card.href));
+    }
+}
+
+/// Every operation asks for a permission that some module (or the kernel) declares.
+fn gates(modules: &[Module], wrong: &mut Vec<String>) {
+    let own = kenroku_access::kernel::access().permissions;
+    let declared = modules.iter().flat_map(|m| &m.access.permissions).chain(&own);
+    let declared: BTreeSet<&str> = declared.map(|p| p.id).collect();
+    for m in modules {
+        for op in m.routes.ops().iter().map(kenroku_http::Op::info) {
+            if let Gate::Needs(permission) = op.gate
+                && !declared.contains(permission)
+            {
+                wrong.push(format!(
+                    "module {}: {} {} needs {permission}, which no module declares; add it to .permissions(…)",
+                    m.name, op.method, op.path
+                ));
+            }
+        }
     }
 }
 

@@ -25,16 +25,22 @@
 //! assert_eq!(kenroku_module::check(&[module()]), Vec::<String>::new());
 //! ```
 
+mod assemble;
 mod check;
+#[cfg(any(test, feature = "testing"))]
+pub mod test;
 
 use std::fmt;
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 
+use kenroku_access::{ModuleAccess, PermissionMeta, PolicyFile, Role};
 use kenroku_http::{App, AppBuilder, Routes};
 use kenroku_store::ModuleMigrations;
+use kenroku_ui::LocaleFile;
 
+pub use assemble::{AssembleError, Assembly, Base, Cards, Look, OpenApiText, assemble, kernel, migrations};
 pub use check::check;
 
 /// Why a hook failed; the operator reads its text.
@@ -56,8 +62,12 @@ pub struct Module {
     pub name: &'static str,
     /// Its schema.
     pub migrations: Option<ModuleMigrations>,
+    /// Its permissions, roles and policies.
+    pub access: ModuleAccess,
     /// Its operations and pages.
     pub routes: Routes,
+    /// Its texts in the three languages.
+    pub locales: Vec<LocaleFile>,
     /// NGSI-LD entity types that it publishes.
     pub entities: Vec<&'static str>,
     /// Its tile on the portal.
@@ -76,7 +86,9 @@ impl Module {
         Module {
             name,
             migrations: None,
+            access: ModuleAccess { module: name, ..ModuleAccess::default() },
             routes: Routes::new(),
+            locales: Vec::new(),
             entities: Vec::new(),
             card: None,
             start: None,
@@ -92,10 +104,38 @@ impl Module {
         self
     }
 
+    /// Its permissions: `&[ViewLiveSnow::META]`.
+    #[must_use]
+    pub fn permissions(mut self, permissions: &[PermissionMeta]) -> Self {
+        self.access.permissions.extend(permissions);
+        self
+    }
+
+    /// Roles that only make sense with it.
+    #[must_use]
+    pub fn roles(mut self, roles: &[Role]) -> Self {
+        self.access.roles.extend_from_slice(roles);
+        self
+    }
+
+    /// Its Cedar policies: `include_str!("../policies/snow.cedar")`, with what they are about, in Japanese.
+    #[must_use]
+    pub fn policies(mut self, text: &'static str, explanation_ja: &'static str) -> Self {
+        self.access.policies.push(PolicyFile { module: self.name, text, explanation_ja });
+        self
+    }
+
     /// Adds operations: `Routes::new().get("/snow", page).add(op!(api::ingest))`.
     #[must_use]
     pub fn routes(mut self, routes: Routes) -> Self {
         self.routes = self.routes.merge(routes);
+        self
+    }
+
+    /// Its texts: `kenroku_ui::locales!("name", "../i18n")`.
+    #[must_use]
+    pub fn locales(mut self, files: impl IntoIterator<Item = LocaleFile>) -> Self {
+        self.locales.extend(files);
         self
     }
 

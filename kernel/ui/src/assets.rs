@@ -8,7 +8,6 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use axum::Router;
-use axum::extract::Path;
 use axum::http::header::{
     ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
 };
@@ -54,12 +53,18 @@ fn manifest() -> Cow<'static, HashMap<String, String>> {
 
 /// The route `/assets/…`.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
-    Router::new().route("/assets/{*path}", get(serve))
+    Router::new().route("/assets/{*path}", get(serve_path))
 }
 
-async fn serve(Path(path): Path<String>, headers: HeaderMap) -> Response {
+#[expect(clippy::disallowed_types, reason = "any path is valid here: what is not a file is 404")]
+async fn serve_path(axum::extract::Path(path): axum::extract::Path<String>, headers: HeaderMap) -> Response {
+    serve(&path, &headers)
+}
+
+/// Answers with the file of that name below `web/dist`, compressed as the caller accepts it.
+pub fn serve(path: &str, headers: &HeaderMap) -> Response {
     if let Some((_, text)) = FALLBACK.iter().find(|(name, _)| *name == path) {
-        let kind = [(CONTENT_TYPE, content_type(&path)), (CACHE_CONTROL, "no-cache")];
+        let kind = [(CONTENT_TYPE, content_type(path)), (CACHE_CONTROL, "no-cache")];
         return (kind, *text).into_response();
     }
     // Compressed copies are variants of a file, not files of their own.
@@ -68,7 +73,7 @@ async fn serve(Path(path): Path<String>, headers: HeaderMap) -> Response {
     }
     let tag = format!("\"{path}\"");
     let same = headers.get(IF_NONE_MATCH).and_then(|v| v.to_str().ok());
-    if Dist::get(&path).is_some()
+    if Dist::get(path).is_some()
         && same.is_some_and(|v| v.split(',').any(|t| t.trim().trim_start_matches("W/") == tag))
     {
         return StatusCode::NOT_MODIFIED.into_response();
@@ -79,7 +84,7 @@ async fn serve(Path(path): Path<String>, headers: HeaderMap) -> Response {
         .into_iter()
         .filter(|(name, _)| accepts(accepted, name))
         .find_map(|(name, suffix)| Some((Dist::get(&format!("{path}{suffix}"))?, Some(name))));
-    let Some((file, encoding)) = encoded.or_else(|| Some((Dist::get(&path)?, None))) else {
+    let Some((file, encoding)) = encoded.or_else(|| Some((Dist::get(path)?, None))) else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let mut response = match file.data {
@@ -87,7 +92,7 @@ async fn serve(Path(path): Path<String>, headers: HeaderMap) -> Response {
         Cow::Owned(bytes) => bytes.into_response(),
     };
     let out = response.headers_mut();
-    out.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(&path)));
+    out.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(path)));
     out.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
     out.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
     if let Ok(tag) = HeaderValue::from_str(&tag) {
@@ -146,8 +151,7 @@ mod tests {
         let Some(file) = manifest().get("kr.css").cloned() else { return };
         let ask = |path: String, encoding: &'static str| {
             let headers = HeaderMap::from_iter([(ACCEPT_ENCODING, HeaderValue::from_static(encoding))]);
-            let serving = serve(Path(path), headers);
-            tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(serving)
+            serve(&path, &headers)
         };
         let brotli = ask(file.clone(), "gzip, br");
         assert_eq!(brotli.headers()[CONTENT_ENCODING], "br");

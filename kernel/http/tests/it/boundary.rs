@@ -1,8 +1,11 @@
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
+use kenroku_access::kernel::{OPERATOR, ViewMatrix};
+use kenroku_access::{Actor, Assurance, Authz, SignIn};
 use kenroku_http::test::TestApp;
 use kenroku_http::{ETag, Error, Json, Public, Query, RequestInfo, Result, Routes};
-use kenroku_types::Problem;
+use kenroku_types::ids::StaffId;
+use kenroku_types::{Problem, Tenant};
 use serde_json::json;
 
 async fn hello(_: Public) -> &'static str {
@@ -123,4 +126,26 @@ async fn forged_cross_site_forms_are_refused_and_own_ones_are_not() {
     };
     assert_eq!(send("same-origin").await.status, 200);
     assert_eq!(send("cross-site").await.problem_code(), "cross-site");
+}
+
+#[tokio::test]
+async fn permissions_are_declared_by_the_argument_and_refused_in_the_same_form() {
+    async fn matrix(authz: Authz<ViewMatrix>) -> String {
+        authz.tenant().to_string()
+    }
+    let routes = || Routes::new().get("/matrix", matrix);
+    assert!(routes().coverage().ends_with("access.view-matrix\n"));
+    let app = TestApp::new(routes()).await;
+    let refused = app.get("/matrix").await;
+    assert_eq!((refused.status.as_u16(), refused.problem_code().as_str()), (401, "unauthenticated"));
+    assert_eq!(refused.header("www-authenticate"), "Bearer");
+    assert!(refused.json()["request_id"].is_string());
+    let officer = Actor::Staff {
+        id: StaffId::from_uuid(Tenant::SHARED.uuid()),
+        tenant: Tenant::SHARED,
+        roles: vec![OPERATOR],
+        sign_in: SignIn { assurance: Assurance::Passkey, at: kenroku_http::test::NOW },
+    };
+    let seen = app.acting(officer).get("/matrix").await;
+    assert_eq!((seen.status.as_u16(), seen.text()), (200, Tenant::SHARED.to_string()));
 }

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::Response;
+use kenroku_access::Actor;
 use kenroku_http::idempotency::{self, MIGRATIONS};
 use kenroku_http::test::{Answer, TestApp};
 use kenroku_http::{App, Idempotency, Json, Public, Result, Routes};
 use kenroku_store::Db;
+use kenroku_types::ids::DeviceId;
 use kenroku_types::{Problem, Tenant};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -73,8 +75,8 @@ async fn another_request_under_the_same_key_is_refused(db: Db) {
     assert_eq!(post(&app, "/act", KEY, json!({"a": 1})).await.status, 201);
     let other = post(&app, "/act", KEY, json!({"a": 2})).await;
     assert_eq!((other.status.as_u16(), other.problem_code().as_str()), (422, "idempotency-key-reused"));
-    let bearer = [("idempotency-key", KEY), ("authorization", "Bearer other")];
-    let other_caller = app.post_json_with("/act", &bearer, &json!({"a": 2})).await;
+    let device = Actor::Device { id: DeviceId::from_uuid(Tenant::SHARED.uuid()), tenant: Tenant::SHARED };
+    let other_caller = post(&app.acting(device), "/act", KEY, json!({"a": 2})).await;
     assert_eq!(other_caller.status, 201, "another caller's key is another key");
     for bad in ["short", "with space in the middle", &"x".repeat(129)] {
         assert_eq!(post(&app, "/act", bad, json!({})).await.problem_code(), "idempotency-key-invalid");

@@ -2,7 +2,9 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kenroku_access::{Access, Policies, TenantTree, WebRules};
 use kenroku_http::serve::{BindError, Bound, serve};
+use kenroku_http::test::TestKeys;
 use kenroku_http::{App, Listener, Public, Routes, Settings, health};
 use kenroku_store::testing::{TestDb, sqlite};
 use kenroku_types::Env;
@@ -34,7 +36,9 @@ struct Server {
 async fn start(settings: Settings) -> Server {
     let gate = Arc::new(Gate { entered: Notify::new(), open: Notify::new() });
     let TestDb { db, dir } = sqlite(&[]).await;
-    let mut builder = App::builder(Env::system(), settings, db);
+    let policies = Policies::new(TenantTree::default(), []).unwrap();
+    let access = Access::new(policies, TestKeys::default(), WebRules::default());
+    let mut builder = App::builder(Env::system(), settings, db, access);
     builder.put_shared(gate.clone());
     let app = builder.build();
     let router = Routes::new().get("/slow", slow).merge(health::routes()).into_router(&app).unwrap();

@@ -1,0 +1,188 @@
+//! From a list of modules to a server: the same steps for the binary and for tests.
+
+use axum::Router;
+use axum::http::{HeaderMap, header};
+use axum::response::Response;
+use kenroku_access::accounts::{AccountRules, Accounts, Passwords};
+use kenroku_access::{Access, Authenticator, Policies, PolicyErrors, TenantTree, WebRules};
+use kenroku_http::{App, ETag, Path, Public, Routes, Settings, health, idempotency, openapi};
+use kenroku_store::{Db, ModuleMigrations};
+use kenroku_types::Env;
+use kenroku_ui::i18n::TextsError;
+use kenroku_ui::{LocaleFile, Shell, Texts};
+
+use crate::{Card, HookError, Module, check};
+
+/// The portal's tiles of all modules, sorted; a service that the portal takes from the app.
+#[derive(Debug)]
+pub struct Cards(pub Vec<Card>);
+
+/// The OpenAPI document of all modules as JSON; a service that `/openapi.json` and the developers' page take
+/// from the app.
+#[derive(Debug)]
+pub struct OpenApiText(pub String);
+
+/// What all pages of an installation share, as the config file says.
+#[derive(Clone, Debug, Default)]
+pub struct Look {
+    /// Every page says that its data is simulated (模擬データ).
+    pub simulated: bool,
+    /// Where people sign in.
+    pub sign_in: Option<String>,
+    /// Links at the foot: key of the words, address.
+    pub footer: Vec<(String, String)>,
+}
+
+/// Everything put together.
+#[derive(Debug)]
+pub struct Assembly {
+    /// The state, for jobs and commands.
+    pub app: App,
+    /// The service to listen with.
+    pub router: Router,
+    /// One line per operation with who may use it.
+    pub coverage: String,
+}
+
+/// Why modules cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum AssembleError {
+    /// They contradict each other or the rules; see [`check`].
+    #[error("the modules do not fit together:\n{}", .0.join("\n"))]
+    Unfit(Vec<String>),
+    /// Their permissions, roles or policies are wrong.
+    #[error(transparent)]
+    Policies(#[from] PolicyErrors),
+    /// Two of them offer the same operation.
+    #[error(transparent)]
+    Route(#[from] kenroku_http::routes::RouteError),
+    /// Their texts cannot be used.
+    #[error(transparent)]
+    Texts(#[from] TextsError),
+    /// A module could not start.
+    #[error("module {0} could not start: {1}")]
+    Start(&'static str, HookError),
+}
+
+/// The kernel's own modules, first in every list: their tables, and the pages that every installation has.
+pub fn kernel() -> Vec<Module> {
+    let pages = Routes::new()
+        .merge(health::routes())
+        .get("/openapi.json", openapi_json)
+        .get("/assets/{*path}", asset);
+    vec![
+        // Its permissions, roles and policies are in every `Policies` by themselves.
+        Module::new("access").migrations(kenroku_access::accounts::MIGRATIONS),
+        Module::new("http").migrations(idempotency::MIGRATIONS).routes(pages),
+    ]
+}
+
+/// The migrations of all modules, in the order of the list.
+pub fn migrations(modules: &[Module]) -> Vec<ModuleMigrations> {
+    modules.iter().filter_map(|m| m.migrations).collect()
+}
+
+/// What everything stands on: opened and migrated by the caller.
+pub struct Base {
+    /// Clock and random source.
+    pub env: Env,
+    /// Limits and addresses.
+    pub settings: Settings,
+    /// The database, migrated.
+    pub db: Db,
+    /// The tenants of the installation.
+    pub tenants: TenantTree,
+    /// How cookies are set.
+    pub web: WebRules,
+    /// Who knows sessions and keys; the kernel's staff accounts when absent.
+    pub authenticator: Option<Box<dyn Authenticator>>,
+    /// What all pages share.
+    pub look: Look,
+}
+
+/// Checks the modules, starts them in order and builds the service.
+///
+/// # Errors
+/// See [`AssembleError`].
+pub async fn assemble(modules: Vec<Module>, base: Base) -> Result<Assembly, AssembleError> {
+    let wrong = check(&modules);
+    if !wrong.is_empty() {
+        return Err(AssembleError::Unfit(wrong));
+    }
+    let shell = shell(&modules, base.look)?;
+    let policies = Policies::new(base.tenants, modules.iter().map(|m| m.access.clone()))?;
+    let rules = AccountRules::default();
+    let accounts = Accounts::new(base.db.clone(), base.env.clone(), &policies, Passwords::default(), rules);
+    let access = match base.authenticator {
+        Some(other) => Access::new(policies, other, base.web),
+        None => Access::new(policies, accounts.clone(), base.web),
+    };
+    let mut builder = App::builder(base.env, base.settings, base.db, access);
+    builder.put(accounts);
+    builder.ready_check("database", |app| async move { app.db().ping().await.map_err(|e| e.to_string()) });
+    let mut cards: Vec<Card> = modules.iter().filter_map(|m| m.card.clone()).collect();
+    cards.sort_by_key(|c| c.order);
+    builder.put(Cards(cards));
+    for m in &modules {
+        if let Some(start) = m.start {
+            start(&mut builder).await.map_err(|e| AssembleError::Start(m.name, e))?;
+        }
+    }
+    let routes = modules.into_iter().fold(Routes::new(), |all, m| all.merge(m.routes));
+    let document = openapi::assemble(&routes, env!("CARGO_PKG_VERSION"));
+    builder.put(OpenApiText(openapi::to_json(&document)));
+    let coverage = routes.coverage();
+    let app = builder.build();
+    let router = kenroku_ui::mount(routes.into_router(&app)?, shell);
+    Ok(Assembly { router: kenroku_http::serve::compressed(router), app, coverage })
+}
+
+fn shell(modules: &[Module], look: Look) -> Result<Shell, TextsError> {
+    let files: Vec<LocaleFile> = modules.iter().flat_map(|m| m.locales.iter().copied()).collect();
+    let mut shell = Shell::new(Texts::new(&files)?).simulated(look.simulated);
+    if let Some(href) = look.sign_in {
+        shell = shell.sign_in(href);
+    }
+    Ok(look.footer.into_iter().fold(shell, |s, (key, href)| s.footer(key, href)))
+}
+
+/// The JSON APIs, for programs and for the developers' page.
+async fn openapi_json(_: Public, app: App, headers: HeaderMap) -> kenroku_http::Result<Response> {
+    let text = app.get::<OpenApiText>()?;
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    Ok(ETag::of(text.0.as_bytes()).respond(&headers, "public, max-age=300", || (kind, text.0.clone())))
+}
+
+async fn asset(_: Public, Path(path): Path<String>, headers: HeaderMap) -> Response {
+    kenroku_ui::assets::serve(&path, &headers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test::TestSite;
+
+    async fn fails(_: Public) -> kenroku_http::Result<String> {
+        Err(kenroku_types::Problem::not_found().into())
+    }
+
+    #[tokio::test]
+    async fn a_site_of_modules_answers_people_and_programs() {
+        let module = Module::new("demo").routes(Routes::new().get("/fails", fails));
+        let site = TestSite::of([module]).await;
+        let page = site.get_with("/fails", &[("accept", "text/html")]).await;
+        assert_eq!((page.status.as_u16(), page.header("content-type")), (404, "text/html; charset=utf-8"));
+        assert!(page.header("content-security-policy").contains("'self'"));
+        assert_eq!(site.get("/fails").await.problem_code(), "not-found");
+        assert_eq!(site.get("/assets/fallback.css").await.status, 200);
+        assert!(site.get("/openapi.json").await.json()["openapi"].is_string());
+        assert_eq!(site.get("/readyz").await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn a_module_that_cannot_start_says_so() {
+        let broken = Module::new("demo").start(|_| Box::pin(async { Err("no road network".into()) }));
+        let e = TestSite::try_of(vec![broken]).await.err().unwrap();
+        assert_eq!(e.to_string(), "module demo could not start: no road network");
+    }
+}

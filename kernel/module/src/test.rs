@@ -1,0 +1,94 @@
+//! [`TestSite`]: modules put together as the binary does it, called in the process.
+//!
+//! ```text
+//! let site = TestSite::of([kenroku_snow::module()]).await;
+//! assert_eq!(site.get("/snow").await.status, 200);
+//! assert_eq!(site.acting(staff).post_json("/api/snow/v1/areas", &area).await.status, 201);
+//! ```
+
+use std::ops::Deref;
+
+use kenroku_access::{TenantTree, WebRules};
+use kenroku_http::Settings;
+use kenroku_http::test::{NOW, TestApp, TestKeys};
+use kenroku_store::Db;
+use kenroku_store::testing::{TestDb, sqlite};
+use kenroku_types::Env;
+
+use crate::{AssembleError, Base, Look, Module, assemble, kernel, migrations};
+
+/// The kernel and some modules on a fresh database; every method of [`TestApp`] works on it.
+#[derive(Clone)]
+pub struct TestSite(TestApp);
+
+impl Deref for TestSite {
+    type Target = TestApp;
+    fn deref(&self) -> &TestApp {
+        &self.0
+    }
+}
+
+impl TestSite {
+    /// These modules on an embedded database, without tenants.
+    ///
+    /// # Panics
+    /// When they do not fit together.
+    pub async fn of(modules: impl IntoIterator<Item = Module>) -> Self {
+        Self::within(TenantTree::default(), modules).await
+    }
+
+    /// These modules for these tenants.
+    ///
+    /// # Panics
+    /// When they do not fit together.
+    #[expect(clippy::panic, reason = "a test cannot go on without its site")]
+    pub async fn within(tenants: TenantTree, modules: impl IntoIterator<Item = Module>) -> Self {
+        let modules = with_kernel(modules);
+        let TestDb { db, dir } = sqlite(&migrations(&modules)).await;
+        match Self::put_together(db, tenants, modules).await {
+            Ok(site) => TestSite(site.0.keep(dir)),
+            Err(e) => panic!("{e}"),
+        }
+    }
+
+    /// These modules on a database of the caller's (`#[kenroku_store::test]`), which is migrated here.
+    ///
+    /// # Panics
+    /// When they do not fit together.
+    #[expect(clippy::panic, reason = "a test cannot go on without its site")]
+    pub async fn on(db: Db, tenants: TenantTree, modules: impl IntoIterator<Item = Module>) -> Self {
+        let modules = with_kernel(modules);
+        db.migrate(&migrations(&modules), NOW).await.unwrap_or_else(|e| panic!("{e}"));
+        Self::put_together(db, tenants, modules).await.unwrap_or_else(|e| panic!("{e}"))
+    }
+
+    /// These modules, or why they do not fit together.
+    ///
+    /// # Errors
+    /// As [`assemble`].
+    pub async fn try_of(modules: Vec<Module>) -> Result<Self, AssembleError> {
+        let modules = with_kernel(modules);
+        let TestDb { db, dir } = sqlite(&migrations(&modules)).await;
+        let site = Self::put_together(db, TenantTree::default(), modules).await?;
+        Ok(TestSite(site.0.keep(dir)))
+    }
+
+    async fn put_together(db: Db, tenants: TenantTree, modules: Vec<Module>) -> Result<Self, AssembleError> {
+        let keys = TestKeys::default();
+        let base = Base {
+            env: Env::fixed(NOW, 1),
+            settings: Settings::default(),
+            db,
+            tenants,
+            web: WebRules::default(),
+            authenticator: Some(Box::new(keys.clone())),
+            look: Look::default(),
+        };
+        let assembly = assemble(modules, base).await?;
+        Ok(TestSite(TestApp::of(assembly.app, assembly.router, keys)))
+    }
+}
+
+fn with_kernel(modules: impl IntoIterator<Item = Module>) -> Vec<Module> {
+    kernel().into_iter().chain(modules).collect()
+}
