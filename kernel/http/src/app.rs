@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
-use kenroku_access::{Access, AccessState};
+use kenroku_access::Access;
 use kenroku_store::Db;
 use kenroku_types::{Env, Problem};
 
@@ -192,12 +192,6 @@ impl FromRequestParts<App> for App {
     type Rejection = Infallible;
     async fn from_request_parts(_: &mut Parts, app: &App) -> Result<Self, Infallible> {
         Ok(app.clone())
-    }
-}
-
-impl AccessState for App {
-    fn access(&self) -> &Access {
-        &self.0.access
     }
 }
 

@@ -27,7 +27,6 @@ use axum::handler::Handler;
 use axum::http::Method;
 use axum::http::request::Parts;
 use axum::routing::{MethodFilter, MethodRouter};
-use kenroku_access::{Authz, Permission, Visitor};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::schema::Schema;
@@ -37,7 +36,7 @@ use crate::rate::RateLimiter;
 use crate::{App, boundary, pipeline};
 
 /// First argument of a handler that everybody may call, and that does not ask who they are. (A page that is open
-/// to everybody but greets those who signed in takes [`Visitor`] instead.)
+/// to everybody but greets those who signed in takes [`Visitor`](kenroku_access::Visitor) instead.)
 #[derive(Clone, Copy, Debug)]
 pub struct Public;
 
@@ -72,18 +71,6 @@ pub trait Guard {
 impl Guard for Public {
     fn gate() -> Gate {
         Gate::Public
-    }
-}
-
-impl Guard for Visitor {
-    fn gate() -> Gate {
-        Gate::Public
-    }
-}
-
-impl<P: Permission, R> Guard for Authz<P, R> {
-    fn gate() -> Gate {
-        Gate::Needs(P::META.id)
     }
 }
 

@@ -9,13 +9,13 @@ use kenroku_ui::{Shell, Texts};
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-fn app() -> TestApp {
-    TestApp::new(kenroku_places::routes())
+async fn app() -> TestApp {
+    TestApp::new(kenroku_places::routes()).await
 }
 
 #[tokio::test]
 async fn the_municipalities_come_with_codes_readings_and_tenants() {
-    let answer = app().get("/api/places/v1/municipalities").await;
+    let answer = app().await.get("/api/places/v1/municipalities").await;
     assert_eq!(answer.status, StatusCode::OK);
     let json = answer.json();
     assert_eq!(json["prefecture"]["code6"], "170003");
@@ -31,6 +31,7 @@ async fn the_municipalities_come_with_codes_readings_and_tenants() {
     let tag = answer.header("etag").to_owned();
     let request = [("if-none-match", tag.as_str())];
     let again = app()
+        .await
         .request(axum::http::Method::GET, "/api/places/v1/municipalities", &request, Body::empty())
         .await;
     assert_eq!(again.status, StatusCode::NOT_MODIFIED);
@@ -40,7 +41,7 @@ async fn the_municipalities_come_with_codes_readings_and_tenants() {
 async fn a_search_answers_best_first() {
     // 寺井町 能美市, percent-encoded.
     let q = "%E5%AF%BA%E4%BA%95%E7%94%BA+%E8%83%BD%E7%BE%8E%E5%B8%82";
-    let json = app().get(&format!("/api/places/v1/search?q={q}&limit=3")).await.json();
+    let json = app().await.get(&format!("/api/places/v1/search?q={q}&limit=3")).await.json();
     let hits = json["hits"].as_array().unwrap();
     assert_eq!(hits.len(), 3);
     assert_eq!((&hits[0]["address"], &hits[0]["match"]), (&"能美市寺井町".into(), &"tokens".into()));
@@ -52,9 +53,9 @@ async fn a_search_answers_best_first() {
     assert!(hits[0]["lat"].as_f64().unwrap() > 36.0 && hits[0]["lng"].as_f64().unwrap() > 136.0);
     assert!(json["attribution"].as_str().unwrap().contains("Geolonia"));
     // The empty field of a form means everywhere; a code narrows.
-    let narrowed = app().get("/api/places/v1/search?q=nomi&municipality=172111").await.json();
+    let narrowed = app().await.get("/api/places/v1/search?q=nomi&municipality=172111").await.json();
     assert_eq!(narrowed["hits"][0]["address"], "能美市");
-    assert_eq!(app().get("/api/places/v1/search?q=nomi&municipality=").await.status, StatusCode::OK);
+    assert_eq!(app().await.get("/api/places/v1/search?q=nomi&municipality=").await.status, StatusCode::OK);
 }
 
 #[tokio::test]
@@ -69,29 +70,29 @@ async fn what_cannot_be_searched_is_refused_with_its_reason() {
         ("q=nomi&municipality=13101", "places.municipality-unknown"),
         ("q=nomi&limit=many", "query"),
     ] {
-        let answer = app().get(&format!("/api/places/v1/search?{query}")).await;
+        let answer = app().await.get(&format!("/api/places/v1/search?{query}")).await;
         assert_eq!((answer.status.as_u16(), answer.problem_code().as_str()), (400, code), "{query}");
     }
-    assert_eq!(app().get("/api/places/v1/search?q=nomi").await.status, StatusCode::OK);
+    assert_eq!(app().await.get("/api/places/v1/search?q=nomi").await.status, StatusCode::OK);
 }
 
 #[tokio::test]
 async fn tiles_carry_their_type_tag_and_lifetime() {
-    let json = app().get("/map/base.json").await.json();
+    let json = app().await.get("/map/base.json").await.json();
     let version = json["tiles"][0].as_str().unwrap().split_once("?v=").unwrap().1.to_owned();
-    let answer = app().get(&format!("/map/base/8/225/99.mvt?v={version}")).await;
+    let answer = app().await.get(&format!("/map/base/8/225/99.mvt?v={version}")).await;
     assert_eq!(answer.status, StatusCode::OK);
     assert_eq!(answer.header("content-type"), "application/vnd.mapbox-vector-tile");
     assert!(answer.header("cache-control").contains("immutable"));
     assert!(answer.header("etag").contains("8-225-99"));
-    let unversioned = app().get("/map/base/8/225/99.mvt").await;
+    let unversioned = app().await.get("/map/base/8/225/99.mvt").await;
     assert_eq!(unversioned.body, answer.body);
     assert!(!unversioned.header("cache-control").contains("immutable"));
-    assert_eq!(app().get("/map/base/10/909/403.mvt").await.status, StatusCode::NO_CONTENT);
+    assert_eq!(app().await.get("/map/base/10/909/403.mvt").await.status, StatusCode::NO_CONTENT);
     for nothing in
         ["/map/base/3/0/0.mvt", "/map/base/8/225/99.png", "/map/base/8/-1/99.mvt", "/map/base/256/0/0.mvt"]
     {
-        assert_eq!(app().get(nothing).await.problem_code(), "not-found", "{nothing}");
+        assert_eq!(app().await.get(nothing).await.problem_code(), "not-found", "{nothing}");
     }
 }
 
@@ -108,7 +109,7 @@ fn the_openapi_document_lists_the_parameters_of_a_search() {
 /// The page with the layout around it.
 async fn page(uri: &str) -> (StatusCode, String) {
     let texts = Texts::new(&kenroku_places::LOCALES).unwrap();
-    let router: Router = kenroku_places::routes().into_router(app().app()).unwrap();
+    let router: Router = kenroku_places::routes().into_router(app().await.app()).unwrap();
     let router = kenroku_ui::mount(router, Shell::new(texts));
     let request = Request::get(uri).header(header::ACCEPT, "text/html").header(header::HOST, "kenroku.test");
     let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
