@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use kenroku_roads::areas::Area;
 use kenroku_roads::geo::Point;
-use kenroku_roads::synth::{Area, TownPoint};
+use kenroku_roads::synth::TownPoint;
 use kenroku_types::MuniCode;
 
 /// The folder named by `KENROKU_TEST_DATA`, relative names counting from the root of the repository; `None`,
