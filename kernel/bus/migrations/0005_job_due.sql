@@ -1,0 +1,1 @@
+create index bus_job_due on bus_job (lane, due_at);

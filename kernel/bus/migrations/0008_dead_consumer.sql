@@ -1,0 +1,1 @@
+create index bus_dead_consumer on bus_dead (consumer, pos);
