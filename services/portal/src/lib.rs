@@ -1,1 +1,70 @@
-//! (skeleton)
+//! いしかわポータル: the one entrance for the prefecture and its nineteen municipalities.
+//!
+//! **What it is.** The home page by area, the list of services, the pages every public site owes its readers
+//! (accessibility, privacy, contact, open data, developers), and the door for staff.
+//!
+//! **What it is not.** It holds no facts of its own: what it shows of a service comes through a port of
+//! `kenroku-contracts` or through the tile the service hands in ([`Tile`]). It does not sign residents in.
+//!
+//! **Invariants.** Everything works without signing in and without JavaScript. A chosen area is remembered on the
+//! device only.
+//!
+//! **How to add one more.** A service adds its tile in its own module value. A page of this crate is an
+//! [`about`](mod@about) entry with its texts, or a handler of its own with a template.
+
+mod about;
+mod home;
+mod staff;
+
+use kenroku_http::Routes;
+
+pub use staff::{Tool, Tools};
+
+/// A service on the home page: the keys of its words and its address.
+#[derive(Clone, Copy, Debug)]
+pub struct Tile {
+    /// Key of the title.
+    pub title: &'static str,
+    /// Key of the sentence below it.
+    pub about: &'static str,
+    /// Where it leads.
+    pub href: &'static str,
+}
+
+/// The services on the home page, in their order; put into the app by the binary.
+#[derive(Clone, Debug, Default)]
+pub struct Tiles(pub Vec<Tile>);
+
+/// Who runs this installation, as its pages name it; put into the app by the binary.
+#[derive(Clone, Debug, Default)]
+pub struct Operator {
+    /// Name of the organisation or office; empty when nobody set it.
+    pub name: String,
+    /// How to reach it: telephone, mail or address; empty when nobody set it.
+    pub contact: String,
+}
+
+/// The links at the foot of every page: key and address.
+pub const FOOTER: [(&str, &str); 5] = [
+    ("portal-contact", "/about/contact"),
+    ("portal-accessibility", "/about/accessibility"),
+    ("portal-privacy", "/about/privacy"),
+    ("portal-open-data", "/about/open-data"),
+    ("portal-developers", "/developers"),
+];
+
+/// The texts.
+pub const LOCALES: [kenroku_ui::LocaleFile; 3] = kenroku_ui::locales!("portal", "../i18n");
+
+/// The pages.
+pub fn routes() -> Routes {
+    home::routes().merge(about::routes()).merge(staff::routes())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn texts_are_complete() {
+        kenroku_ui::i18n::check(env!("CARGO_MANIFEST_DIR"), &super::LOCALES).unwrap();
+    }
+}

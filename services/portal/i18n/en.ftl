@@ -1,0 +1,98 @@
+portal-home = Ishikawa Portal
+
+# Home
+portal-area-now = Area shown
+portal-area-choose = Choose another area
+portal-area-go = Change
+portal-area-note = You need not sign in. The area you choose is remembered on this device only.
+portal-area-all = All of Ishikawa
+portal-region-kaga = Kaga
+portal-region-kanazawa = Kanazawa and Kahoku
+portal-region-noto = Noto
+portal-services = Services you can use
+portal-tile-places = Find a town
+portal-tile-places-about = Among 8,835 towns and sub-areas, in old or new characters
+
+# Roads in snow
+portal-snow-title = Roads in snow: { $area }
+portal-snow-lead = **{ $done }** of { $all } road segments to be cleared are done.
+portal-snow-rest = No ploughs are out at the moment.
+portal-as-of = state
+portal-snow-delay = Published up to { $minutes } min late, for the safety of the crews
+portal-snow-go = See each road
+portal-segments = segments
+portal-state-done = Cleared
+portal-state-doing = Working
+portal-state-part = Partly
+portal-state-todo = Not yet
+portal-state-unknown = No data
+
+# Contact
+portal-contact = Contact
+portal-contact-lead = Who runs this portal.
+portal-contact-who = Office
+portal-contact-unset = No office has been set yet. While the portal runs on simulated data, questions about real roads or disasters cannot be answered here.
+portal-contact-tell = What helps us
+portal-contact-tell-1 = Say what you tried and what happened. If an error page shows a request number, add it.
+portal-contact-tell-2 = Please do not write personal data of others or anybody's My Number.
+
+# Accessibility
+portal-accessibility = Accessibility
+portal-a11y-lead = Everybody should reach the same information on any device.
+portal-a11y-aim = Our aim
+portal-a11y-aim-1 = JIS X 8341-3:2016 level AA and WCAG 2.2 level AA.
+portal-a11y-aim-2 = Every release is checked automatically in three languages and two widths before it is published.
+portal-a11y-how = How to use it
+portal-a11y-how-1 = Every page works without JavaScript and by keyboard alone.
+portal-a11y-how-2 = What a map shows is always in a list too.
+portal-a11y-how-3 = A state is shown by line pattern and word, not by colour alone.
+portal-a11y-left = Not done yet
+portal-a11y-left-1 = Checks by people with screen readers are not finished. Tell us what is hard to use.
+
+# Privacy
+portal-privacy = Privacy
+portal-privacy-lead = If you only read these pages, we do not learn who you are.
+portal-privacy-now = What is kept on your device
+portal-privacy-now-1 = The area and the language you chose. Only this portal reads them.
+portal-privacy-now-2 = No advertising, measuring, maps or fonts of other companies are used.
+portal-privacy-log = Records
+portal-privacy-log-1 = The server records the kind of page, the time and the result, not what you searched for and not the full address.
+portal-privacy-never = What is never read
+portal-privacy-never-1 = My Number (個人番号) is never read or stored.
+
+# Open data
+portal-open-data = Open data
+portal-open-lead = Public information on these pages is also there for programs. No key is needed.
+portal-open-roads = State of roads in snow
+portal-open-roads-1 = The state of each segment, with the same delay as the pages. Simulated data carries the mark simulated.
+portal-open-places = Municipalities and towns
+portal-open-places-1 = Codes, readings and boundaries of the 19 municipalities, and the positions of towns.
+portal-open-sources = Sources
+portal-open-sources-1 = Boundaries: made from National Land Numerical Information (administrative areas), MLIT Japan.
+portal-open-sources-2 = Towns: Geolonia address data (CC BY 4.0).
+
+# Developers
+portal-developers = Developers
+portal-dev-lead = Public information is open at once. To connect a device, ask the staff in charge for a key.
+portal-dev-try = Try it
+portal-dev-try-1 = This one line finds a town by its name.
+portal-dev-device = Connect a plough's GPS
+portal-dev-device-1 = Send positions in batches with the key. A position sent twice counts once.
+portal-dev-device-2 = Free apps such as Traccar Client work too: server address /api/snow/v1/osmand, device identifier = the key.
+portal-dev-reference = Reference
+portal-dev-reference-1 = All operations are described with OpenAPI.
+portal-dev-reference-2 = Errors are RFC 9457 problem documents. code is stable; next says what to do.
+
+# Staff
+portal-staff = Staff
+portal-staff-lead = Choose a tool.
+portal-sign-in = Staff sign-in
+portal-sign-in-lead = Enter the name and password your office gave you.
+portal-sign-in-go = Sign in
+portal-sign-in-wrong = The name or the password is wrong
+portal-sign-in-wait = Stopped after several failures. Wait about { $minutes } min and try again.
+portal-sign-in-busy = Many people are signing in. Wait a moment and try again.
+portal-sign-in-help = Forgot the password? Ask the administrator of your office.
+portal-login = Name
+portal-password = Password
+portal-sign-out = Sign out

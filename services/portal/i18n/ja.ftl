@@ -1,0 +1,98 @@
+portal-home = いしかわポータル
+
+# Home
+portal-area-now = 表示している地域
+portal-area-choose = 地域を選び直す
+portal-area-go = 切り替える
+portal-area-note = ログインしなくても使えます。選んだ地域は、この端末にだけ記憶します。
+portal-area-all = 石川県全体
+portal-region-kaga = 加賀
+portal-region-kanazawa = 金沢・河北
+portal-region-noto = 能登
+portal-services = 使えるサービス
+portal-tile-places = 町の名前をさがす
+portal-tile-places-about = 旧字や全角でも、8,835の町と字から見つかります
+
+# Roads in snow
+portal-snow-title = { $area }の雪みち
+portal-snow-lead = 除雪の対象{ $all }区間のうち、**{ $done }区間**の除雪が済んでいます。
+portal-snow-rest = いまは除雪車の出動はありません。
+portal-as-of = 現在
+portal-snow-delay = 作業の安全のため、最大{ $minutes }分遅らせて公開しています
+portal-snow-go = 道路ごとの状況を見る
+portal-segments = 区間
+portal-state-done = 除雪済み
+portal-state-doing = 作業中
+portal-state-part = 一部
+portal-state-todo = 未除雪
+portal-state-unknown = データなし
+
+# Contact
+portal-contact = お問い合わせ
+portal-contact-lead = このポータルを運営する窓口です。
+portal-contact-who = 窓口
+portal-contact-unset = 窓口はまだ設定されていません。模擬データで動いている間は、実際の道路や災害についてのお問い合わせはお受けできません。
+portal-contact-tell = お知らせいただきたいこと
+portal-contact-tell-1 = 何をしようとして、何が起きたかをお書きください。エラーの画面に「お問い合わせ番号」があれば、それも添えてください。
+portal-contact-tell-2 = ほかの方の個人情報や、マイナンバー（個人番号）は書かないでください。
+
+# Accessibility
+portal-accessibility = アクセシビリティ
+portal-a11y-lead = だれでも、どの端末でも、同じ情報にたどり着けることを目指しています。
+portal-a11y-aim = 目標
+portal-a11y-aim-1 = JIS X 8341-3:2016 の適合レベルAA と WCAG 2.2 のレベルAA を目標にしています。
+portal-a11y-aim-2 = 公開の前に毎回、三つの言語と二つの画面幅で自動検査をしています。
+portal-a11y-how = 使いかた
+portal-a11y-how-1 = すべてのページは、JavaScriptがなくても、キーボードだけでも使えます。
+portal-a11y-how-2 = 地図と同じ内容が、必ず一覧にもあります。
+portal-a11y-how-3 = 状態は、色だけでなく、線の形と言葉でも示します。
+portal-a11y-left = まだできていないこと
+portal-a11y-left-1 = 人の手による読み上げソフトの確認は、まだ終わっていません。使いにくいところがあれば、お知らせください。
+
+# Privacy
+portal-privacy = 個人情報の取り扱い
+portal-privacy-lead = このページを見るだけなら、あなたがだれかを知ることはありません。
+portal-privacy-now = いま端末に記憶するもの
+portal-privacy-now-1 = 選んだ地域と、表示することばだけです。どちらもこのポータルだけが読みます。
+portal-privacy-now-2 = ほかの会社の広告、計測、地図、文字の部品は使っていません。
+portal-privacy-log = 記録
+portal-privacy-log-1 = サーバーは、開いたページの種類と時刻、結果を記録します。検索した言葉や、住所の全体は記録しません。
+portal-privacy-never = 読み取らないもの
+portal-privacy-never-1 = マイナンバー（個人番号）を読み取ったり、保存したりすることはありません。
+
+# Open data
+portal-open-data = オープンデータ
+portal-open-lead = 画面で見られる公開の情報は、プログラムからも使えます。鍵は要りません。
+portal-open-roads = 雪みちの状態
+portal-open-roads-1 = 区間ごとの状態です。公開の遅れは画面と同じです。模擬データには simulated の印が付いています。
+portal-open-places = 市町と町の名前
+portal-open-places-1 = 県内19市町のコード、読み、境界と、町・字の位置です。
+portal-open-sources = もとのデータ
+portal-open-sources-1 = 市町の境界: 国土数値情報（行政区域データ）（国土交通省）を加工して作成。
+portal-open-sources-2 = 町・字の位置: Geolonia 住所データ（CC BY 4.0）。
+
+# Developers
+portal-developers = 開発者の方へ
+portal-dev-lead = 公開の情報はすぐに使えます。機器をつなぐには、担当の職員から鍵を受け取ってください。
+portal-dev-try = まず試す
+portal-dev-try-1 = 次の一行で、町の名前から位置を調べられます。
+portal-dev-device = 除雪車のGPSをつなぐ
+portal-dev-device-1 = 鍵を添えて、位置をまとめて送ります。同じ時刻の位置を二度送っても、一度として扱います。
+portal-dev-device-2 = Traccar Client などの無料のアプリも使えます。送り先を /api/snow/v1/osmand に、端末の識別子を鍵にしてください。
+portal-dev-reference = くわしい仕様
+portal-dev-reference-1 = すべての操作を OpenAPI の形で公開しています。
+portal-dev-reference-2 = 誤りは RFC 9457 の形で返します。code は変わりません。next に、次にすることを書いています。
+
+# Staff
+portal-staff = 職員のページ
+portal-staff-lead = 使う道具を選んでください。
+portal-sign-in = 職員のログイン
+portal-sign-in-lead = 所属から渡された名前とパスワードを入れてください。
+portal-sign-in-go = ログインする
+portal-sign-in-wrong = 名前かパスワードが違います
+portal-sign-in-wait = 失敗が続いたため、いったん止めています。{ $minutes }分ほど待ってから、もう一度お試しください。
+portal-sign-in-busy = いま混み合っています。少し待ってから、もう一度お試しください。
+portal-sign-in-help = パスワードを忘れたときは、所属の管理者にお尋ねください。
+portal-login = 名前
+portal-password = パスワード
+portal-sign-out = ログアウトする
