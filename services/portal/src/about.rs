@@ -99,7 +99,6 @@ async fn developers(_: Public, page: Page) -> Html<About> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use kenroku_http::test::TestApp;
 
     #[tokio::test]

@@ -1,9 +1,8 @@
 //! The door for staff: sign in, what one may do here, sign out.
 
-use std::net::IpAddr;
+use std::time::Duration;
 
 use askama::Template;
-use axum::extract::FromRequestParts;
 use axum::http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
@@ -91,13 +90,12 @@ async fn sign_in(
     app: App,
     page: Page,
     info: RequestInfo,
-    mut parts: Parts,
+    parts: Parts,
     Form(c): Form<Credentials>,
 ) -> Result<Response> {
     let accounts = app.get::<Accounts>()?;
     let access = app.get::<Access>()?;
-    let from: IpAddr = info.client_ip();
-    let (token, session) = match accounts.sign_in(&c.login, &c.password, from).await {
+    let (token, session) = match accounts.sign_in(&c.login, &c.password, info.client).await {
         Ok(ok) => ok,
         Err(e @ (AccountError::SignInRefused | AccountError::TooManyAttempts(_) | AccountError::Busy)) => {
             let (status, text) = match e {
@@ -113,10 +111,10 @@ async fn sign_in(
         }
         Err(e) => return Err(kenroku_types::Problem::from(e).into()),
     };
-    // The request as the access rules see it: whether it came over https decides the cookie's name.
-    let _ = Visitor::from_request_parts(&mut parts, &app).await;
+    let left = session.expires.since(app.env().now());
+    let max_age = Duration::from_micros(u64::try_from(left).unwrap_or(0));
     let mut response = see_other(inside(&c.then));
-    if let Some(cookie) = access.web().set_cookie(&parts, &token, session.max_age()) {
+    if let Some(cookie) = access.web().set_cookie(&parts, &token, max_age) {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
     Ok(response)
@@ -135,10 +133,10 @@ async fn sign_out(_: Public, app: App, parts: Parts) -> Result<Response> {
 }
 
 async fn staff(visitor: Visitor, app: App, page: Page) -> Result<Response> {
-    let ActorKind::Staff { .. } = visitor.actor.kind() else {
+    let ActorKind::Staff = visitor.actor.kind() else {
         return Ok(see_other("/staff/sign-in"));
     };
-    let place = visitor.actor.tenant().and_then(|t| Places::shared().ok()?.tenant_name(t)).unwrap_or_default();
+    let place = visitor.actor.scope().tenant().and_then(|t| Places::shared().ok()?.tenant_name(t)).unwrap_or_default();
     let tools = app.get::<Tools>().map(|t| t.0.clone()).unwrap_or_default();
     let tools: Vec<Link> = tools.iter().map(|t| Link::new(page.t(t.title), t.href)).collect();
     let title = page.t("portal-staff").phrase();
