@@ -10,8 +10,6 @@ portal-region-kaga = Kaga
 portal-region-kanazawa = Kanazawa and Kahoku
 portal-region-noto = Noto
 portal-services = Services you can use
-portal-tile-places = Find a town
-portal-tile-places-about = Among 8,835 towns and sub-areas, in old or new characters
 
 # Roads in snow
 portal-snow-title = Roads in snow: { $area }

@@ -10,8 +10,6 @@ portal-region-kaga = 加賀《かが》
 portal-region-kanazawa = 金沢《かなざわ》・河北《かほく》
 portal-region-noto = 能登《のと》
 portal-services = 使える《つかえる》 サービス
-portal-tile-places = 町《まち》の 名前《なまえ》を さがす
-portal-tile-places-about = 8,835の 町《まち》の 中《なか》から さがします
 
 # Roads in snow
 portal-snow-title = { $area }の 雪《ゆき》の 道《みち》
@@ -42,7 +40,7 @@ portal-a11y-lead = どんな 人《ひと》も、どんな 機械《きかい�
 portal-a11y-aim = 目標《もくひょう》
 portal-a11y-aim-1 = JIS X 8341-3:2016 の AA と WCAG 2.2 の AA と いう 決まり《きまり》を 守ります《まもります》。
 portal-a11y-aim-2 = 新しく《あたらしく》する 前《まえ》に、いつも 3つの ことばと 2つの 画面《がめん》の 大きさ《おおきさ》で 調べて《しらべて》います。
-portal-a11y-how = 使い方《つかいかた》
+portal-a11y-how = ｜使い方《つかいかた》
 portal-a11y-how-1 = どの ページも、キーボードだけで 使えます《つかえます》。
 portal-a11y-how-2 = 地図《ちず》と 同じ《おなじ》ことが、下《した》の 表《ひょう》にも あります。
 portal-a11y-how-3 = 道《みち》の ようすは、色《いろ》だけでなく、線《せん》の 形《かたち》と ことばでも わかります。
@@ -66,7 +64,7 @@ portal-open-lead = ページで 見る《みる》ことが できる データ�
 portal-open-roads = 雪《ゆき》の 道《みち》の ようす
 portal-open-roads-1 = 道《みち》ごとの ようすです。練習《れんしゅう》の データには simulated と 書いて《かいて》あります。
 portal-open-places = 市《し》・町《まち》の 名前《なまえ》
-portal-open-places-1 = 19の 市《し》と 町《まち》の 番号《ばんごう》、読み方《よみかた》、場所《ばしょ》です。
+portal-open-places-1 = 19の 市《し》と 町《まち》の 番号《ばんごう》、｜読み方《よみかた》、場所《ばしょ》です。
 portal-open-sources = もとの データ
 portal-open-sources-1 = 市《し》と 町《まち》の 境《さかい》: ｜国土数値情報《こくどすうちじょうほう》（｜行政区域《ぎょうせいくいき》データ）（｜国土交通省《こくどこうつうしょう》）を 加工《かこう》して 作りました《つくりました》。
 portal-open-sources-2 = 町《まち》の 場所《ばしょ》: Geolonia ｜住所《じゅうしょ》データ（CC BY 4.0）。
@@ -80,7 +78,7 @@ portal-dev-device = GPSを つなぐ
 portal-dev-device-1 = 鍵《かぎ》と いっしょに 場所《ばしょ》を 送って《おくって》ください。同じ《おなじ》 時間《じかん》の 場所《ばしょ》を 2回《かい》 送って《おくって》も、1回《かい》と 数えます《かぞえます》。
 portal-dev-device-2 = Traccar Client も 使えます《つかえます》。送る《おくる》 ところは /api/snow/v1/osmand、名前《なまえ》は 鍵《かぎ》です。
 portal-dev-reference = もっと くわしく
-portal-dev-reference-1 = ぜんぶの 使い方《つかいかた》は OpenAPI に あります。
+portal-dev-reference-1 = ぜんぶの ｜使い方《つかいかた》は OpenAPI に あります。
 portal-dev-reference-2 = まちがいは RFC 9457 の 形《かたち》で 返します《かえします》。next に、次《つぎ》に することが 書いて《かいて》あります。
 
 # Staff

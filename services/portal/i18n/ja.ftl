@@ -10,8 +10,6 @@ portal-region-kaga = 加賀
 portal-region-kanazawa = 金沢・河北
 portal-region-noto = 能登
 portal-services = 使えるサービス
-portal-tile-places = 町の名前をさがす
-portal-tile-places-about = 旧字や全角でも、8,835の町と字から見つかります
 
 # Roads in snow
 portal-snow-title = { $area }の雪みち
