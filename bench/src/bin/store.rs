@@ -127,9 +127,11 @@ async fn read_modify_writes(db: &Db, raw_db: &Connection) -> Result<()> {
                 .prepare_cached("select n, doc from bench where tenant = ?1 and id = ?2")?
                 .query_row(raw![T.uuid().as_bytes().as_slice(), key(i)], |r| Ok((r.get(0)?, r.get(1)?)))?;
             std::hint::black_box(doc);
-            raw_db
-                .prepare_cached("update bench set n = ?3 where tenant = ?1 and id = ?2")?
-                .execute(raw![T.uuid().as_bytes().as_slice(), key(i), v + 1])?;
+            raw_db.prepare_cached("update bench set n = ?3 where tenant = ?1 and id = ?2")?.execute(raw![
+                T.uuid().as_bytes().as_slice(),
+                key(i),
+                v + 1
+            ])?;
             raw_db.prepare_cached("commit")?.execute([])?;
         }
         a.push(t.elapsed());
@@ -155,7 +157,11 @@ fn raw_durable(path: &std::path::Path) -> Result<()> {
         c.prepare_cached("insert into t values (?1, 1)")?.execute([i])?;
     }
     let e = t.elapsed();
-    println!("| raw driver, 1 caller | {:.0} | {:.2} ms |", per_second(n, e), e.as_secs_f64() * 1e3 / n as f64);
+    println!(
+        "| raw driver, 1 caller | {:.0} | {:.2} ms |",
+        per_second(n, e),
+        e.as_secs_f64() * 1e3 / n as f64
+    );
     Ok(())
 }
 
@@ -172,7 +178,11 @@ async fn durable(path: &std::path::Path, callers: usize) -> Result<()> {
                 for i in 0..each as i64 {
                     let t = Instant::now();
                     let mut tx = db.begin().await?;
-                    tx.insert_many(&MANY, &[[Val::from(T), (c * 1_000_000 + i).into(), 0i64.into(), "x".into()]]).await?;
+                    tx.insert_many(
+                        &MANY,
+                        &[[Val::from(T), (c * 1_000_000 + i).into(), 0i64.into(), "x".into()]],
+                    )
+                    .await?;
                     tx.commit().await?;
                     waits.push(t.elapsed());
                 }

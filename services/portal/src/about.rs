@@ -77,7 +77,9 @@ async fn open_data(_: Public, page: Page) -> Html<About> {
     let mut roads = section(&page, "portal-open-roads", &["portal-open-roads-1"]);
     roads.links.push(Link::new(Phrase::text("/api/snow/v1/state"), "/api/snow/v1/state"));
     let mut places = section(&page, "portal-open-places", &["portal-open-places-1"]);
-    places.links.push(Link::new(Phrase::text("/api/places/v1/municipalities"), "/api/places/v1/municipalities"));
+    places
+        .links
+        .push(Link::new(Phrase::text("/api/places/v1/municipalities"), "/api/places/v1/municipalities"));
     let sources = section(&page, "portal-open-sources", &["portal-open-sources-1", "portal-open-sources-2"]);
     answer(page, "portal-open-data", "portal-open-lead", vec![roads, places, sources])
 }
@@ -92,7 +94,8 @@ async fn developers(_: Public, page: Page) -> Html<About> {
         "  -d '[{\"time\":\"2026-01-14T09:30:00+09:00\",\"lat\":36.4512,\"lon\":136.5531,\"speed_kmh\":18,\"work\":true}]'"
     )
     .to_owned();
-    let mut reference = section(&page, "portal-dev-reference", &["portal-dev-reference-1", "portal-dev-reference-2"]);
+    let mut reference =
+        section(&page, "portal-dev-reference", &["portal-dev-reference-1", "portal-dev-reference-2"]);
     reference.links.push(Link::new(Phrase::text("/openapi.json"), "/openapi.json"));
     answer(page, "portal-developers", "portal-dev-lead", vec![try_it, device, reference])
 }

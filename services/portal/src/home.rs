@@ -49,7 +49,13 @@ struct Chosen {
     area: Option<String>,
 }
 
-async fn home(_: Public, app: App, page: Page, Query(chosen): Query<Chosen>, parts: Parts) -> Result<Response> {
+async fn home(
+    _: Public,
+    app: App,
+    page: Page,
+    Query(chosen): Query<Chosen>,
+    parts: Parts,
+) -> Result<Response> {
     let places = Places::shared()?;
     let asked = chosen.area.as_deref().and_then(|a| known(places, a));
     let remembered = cookie(&parts.headers).and_then(|a| known(places, a));
@@ -67,10 +73,11 @@ async fn home(_: Public, app: App, page: Page, Query(chosen): Query<Chosen>, par
     let tiles = tiles.iter().map(|t| (page.t(t.title).phrase(), page.t(t.about).phrase(), t.href)).collect();
     let areas = areas(&page, places, municipality);
     let page = page.title(area.clone());
-    let mut response =
-        Html(Home { page, area, areas, code: code.code5(), snow, tiles }).into_response();
+    let mut response = Html(Home { page, area, areas, code: code.code5(), snow, tiles }).into_response();
     if let Some(code) = asked
-        && let Ok(cookie) = HeaderValue::from_str(&format!("{COOKIE}={code}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly"))
+        && let Ok(cookie) = HeaderValue::from_str(&format!(
+            "{COOKIE}={code}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly"
+        ))
     {
         response.headers_mut().append(SET_COOKIE, cookie);
     }
@@ -105,7 +112,9 @@ fn areas(page: &Page, places: &Places, chosen: Option<&Municipality>) -> Vec<Cho
             Region::Noto => "portal-region-noto",
         };
         let is_chosen = chosen.is_some_and(|c| c.code == m.code);
-        list.push(Choice::new(m.code.code5(), name(page, m, page.locale), is_chosen).under(page.t(region).phrase()));
+        list.push(
+            Choice::new(m.code.code5(), name(page, m, page.locale), is_chosen).under(page.t(region).phrase()),
+        );
     }
     list
 }

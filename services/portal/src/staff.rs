@@ -101,13 +101,19 @@ async fn sign_in(
             let (status, text) = match e {
                 AccountError::TooManyAttempts(s) => {
                     let minutes = s.div_ceil(60).to_string();
-                    (StatusCode::TOO_MANY_REQUESTS, page.t("portal-sign-in-wait").with("minutes", minutes).phrase())
+                    (
+                        StatusCode::TOO_MANY_REQUESTS,
+                        page.t("portal-sign-in-wait").with("minutes", minutes).phrase(),
+                    )
                 }
-                AccountError::Busy => (StatusCode::SERVICE_UNAVAILABLE, page.t("portal-sign-in-busy").phrase()),
+                AccountError::Busy => {
+                    (StatusCode::SERVICE_UNAVAILABLE, page.t("portal-sign-in-busy").phrase())
+                }
                 _ => (StatusCode::UNPROCESSABLE_ENTITY, page.t("portal-sign-in-wrong").phrase()),
             };
             let wrongs = vec![Wrong { field: "staff-login".to_owned(), text }];
-            return Ok((status, sign_in_page(page, c.login.chars().take(64).collect(), &c.then, wrongs)).into_response());
+            return Ok((status, sign_in_page(page, c.login.chars().take(64).collect(), &c.then, wrongs))
+                .into_response());
         }
         Err(e) => return Err(kenroku_types::Problem::from(e).into()),
     };
@@ -136,7 +142,12 @@ async fn staff(visitor: Visitor, app: App, page: Page) -> Result<Response> {
     let ActorKind::Staff = visitor.actor.kind() else {
         return Ok(see_other("/staff/sign-in"));
     };
-    let place = visitor.actor.scope().tenant().and_then(|t| Places::shared().ok()?.tenant_name(t)).unwrap_or_default();
+    let place = visitor
+        .actor
+        .scope()
+        .tenant()
+        .and_then(|t| Places::shared().ok()?.tenant_name(t))
+        .unwrap_or_default();
     let tools = app.get::<Tools>().map(|t| t.0.clone()).unwrap_or_default();
     let tools: Vec<Link> = tools.iter().map(|t| Link::new(page.t(t.title), t.href)).collect();
     let title = page.t("portal-staff").phrase();
@@ -153,7 +164,8 @@ async fn staff(visitor: Visitor, app: App, page: Page) -> Result<Response> {
 
 fn see_other(to: &str) -> Response {
     let location = HeaderValue::from_str(to).unwrap_or(HeaderValue::from_static("/"));
-    (StatusCode::SEE_OTHER, [(LOCATION, location), (CACHE_CONTROL, HeaderValue::from_static("no-store"))]).into_response()
+    (StatusCode::SEE_OTHER, [(LOCATION, location), (CACHE_CONTROL, HeaderValue::from_static("no-store"))])
+        .into_response()
 }
 
 #[cfg(test)]
@@ -163,7 +175,9 @@ mod tests {
     #[test]
     fn only_pages_of_staff_are_followed() {
         assert_eq!(inside("/staff/snow?area=17211"), "/staff/snow?area=17211");
-        for bad in ["https://example.com", "//example.com", "/staff//evil", "/snow", "", "/staff\\x", "javascript:1"] {
+        for bad in
+            ["https://example.com", "//example.com", "/staff//evil", "/snow", "", "/staff\\x", "javascript:1"]
+        {
             assert_eq!(inside(bad), "/staff", "{bad}");
         }
     }
