@@ -102,11 +102,11 @@ async fn developers(_: Public, page: Page) -> Html<About> {
 
 #[cfg(test)]
 mod tests {
-    use kenroku_http::test::TestApp;
+    use kenroku_module::test::TestSite;
 
     #[tokio::test]
     async fn every_link_of_the_footer_leads_somewhere() {
-        let app = TestApp::new(crate::routes());
+        let app = TestSite::of([crate::module()]).await;
         for (_, href) in crate::FOOTER {
             let a = app.get(href).await;
             assert_eq!(a.status, 200, "{href}");

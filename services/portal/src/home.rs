@@ -7,13 +7,12 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use kenroku_contracts::snow_overview::{ClearingState, SnowOverviewPort, SnowSummary};
 use kenroku_http::{App, Public, Query, Result, Routes};
+use kenroku_module::Cards;
 use kenroku_places::{Municipality, Places, Region};
 use kenroku_types::MuniCode;
 use kenroku_ui::parts::{Choice, Drawing, State, units};
 use kenroku_ui::{Html, Locale, Page, Phrase};
 use serde::Deserialize;
-
-use crate::Tiles;
 
 /// Remembers the chosen area on this device for a year.
 const COOKIE: &str = "kr-area";
@@ -69,7 +68,7 @@ async fn home(
     };
     let snow = app.get::<SnowOverviewPort>().ok().and_then(|port| port.0.summary(code));
     let snow = snow.map(|s| roads(&page, &area, &s));
-    let tiles = app.get::<Tiles>().map(|t| t.0.clone()).unwrap_or_default();
+    let tiles = app.get::<Cards>().map(|t| t.0.clone()).unwrap_or_default();
     let tiles = tiles.iter().map(|t| (page.t(t.title).phrase(), page.t(t.about).phrase(), t.href)).collect();
     let areas = areas(&page, places, municipality);
     let page = page.title(area.clone());
@@ -155,8 +154,10 @@ fn roads(page: &Page, area: &Phrase, s: &SnowSummary) -> Snow {
 mod tests {
     use super::*;
     use kenroku_contracts::snow_overview::SnowOverview;
-    use kenroku_http::test::{NOW, TestApp};
-    use kenroku_types::Env;
+    use kenroku_http::AppBuilder;
+    use kenroku_http::test::NOW;
+    use kenroku_module::HookFuture;
+    use kenroku_module::test::TestSite;
     use std::sync::Arc;
     use std::time::Duration;
 
@@ -173,17 +174,18 @@ mod tests {
         }
     }
 
-    fn app(with_snow: bool) -> TestApp {
-        let mut b = App::builder(Env::fixed(NOW, 1), kenroku_http::Settings::default());
-        if with_snow {
+    async fn app(with_snow: bool) -> TestSite {
+        let with: fn(&mut AppBuilder) -> HookFuture<'_, ()> = |b| {
             b.put(SnowOverviewPort(Arc::new(Fixed)));
-        }
-        TestApp::with(crate::routes(), b)
+            Box::pin(async { Ok(()) })
+        };
+        let portal = crate::module();
+        TestSite::of([if with_snow { portal.start(with) } else { portal }]).await
     }
 
     #[tokio::test]
     async fn the_chosen_area_leads_and_is_remembered() {
-        let a = app(true).get("/?area=17211").await;
+        let a = app(true).await.get("/?area=17211").await;
         assert_eq!(a.status, 200);
         let cookie = a.headers.get(SET_COOKIE).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned();
         assert!(cookie.starts_with("kr-area=17211;"), "{cookie}");
@@ -193,7 +195,7 @@ mod tests {
     #[tokio::test]
     async fn nonsense_and_foreign_codes_are_the_whole_prefecture() {
         for q in ["/?area=x", "/?area=13101", "/", "/?area=%00"] {
-            let a = app(true).get(q).await;
+            let a = app(true).await.get(q).await;
             assert_eq!(a.status, 200, "{q}");
             assert!(a.headers.get(SET_COOKIE).is_none(), "{q}");
             assert!(a.text().contains("石川県"));
@@ -202,7 +204,7 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_snow_service_the_page_stands() {
-        let a = app(false).get("/?area=17211").await;
+        let a = app(false).await.get("/?area=17211").await;
         assert_eq!(a.status, 200);
         assert!(!a.text().contains("kr-units"));
     }

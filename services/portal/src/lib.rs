@@ -4,36 +4,21 @@
 //! (accessibility, privacy, contact, open data, developers), and the door for staff.
 //!
 //! **What it is not.** It holds no facts of its own: what it shows of a service comes through a port of
-//! `kenroku-contracts` or through the tile the service hands in ([`Tile`]). It does not sign residents in.
+//! `kenroku-contracts` or through the card the service hands in ([`kenroku_module::Card`]). It does not sign residents in.
 //!
 //! **Invariants.** Everything works without signing in and without JavaScript. A chosen area is remembered on the
 //! device only.
 //!
-//! **How to add one more.** A service adds its tile in its own module value. A page of this crate is an
+//! **How to add one more.** A service adds its card in its own module value. A page of this crate is an
 //! [`about`](mod@about) entry with its texts, or a handler of its own with a template.
 
 mod about;
 mod home;
 mod staff;
 
-use kenroku_http::Routes;
+use kenroku_module::Module;
 
 pub use staff::{Tool, Tools};
-
-/// A service on the home page: the keys of its words and its address.
-#[derive(Clone, Copy, Debug)]
-pub struct Tile {
-    /// Key of the title.
-    pub title: &'static str,
-    /// Key of the sentence below it.
-    pub about: &'static str,
-    /// Where it leads.
-    pub href: &'static str,
-}
-
-/// The services on the home page, in their order; put into the app by the binary.
-#[derive(Clone, Debug, Default)]
-pub struct Tiles(pub Vec<Tile>);
 
 /// Who runs this installation, as its pages name it; put into the app by the binary.
 #[derive(Clone, Debug, Default)]
@@ -56,9 +41,9 @@ pub const FOOTER: [(&str, &str); 5] = [
 /// The texts.
 pub const LOCALES: [kenroku_ui::LocaleFile; 3] = kenroku_ui::locales!("portal", "../i18n");
 
-/// The pages.
-pub fn routes() -> Routes {
-    home::routes().merge(about::routes()).merge(staff::routes())
+/// The module.
+pub fn module() -> Module {
+    Module::new("portal").routes(home::routes().merge(about::routes()).merge(staff::routes())).locales(LOCALES)
 }
 
 #[cfg(test)]
