@@ -43,7 +43,9 @@ pub const LOCALES: [kenroku_ui::LocaleFile; 3] = kenroku_ui::locales!("portal", 
 
 /// The module.
 pub fn module() -> Module {
-    Module::new("portal").routes(home::routes().merge(about::routes()).merge(staff::routes())).locales(LOCALES)
+    Module::new("portal")
+        .routes(home::routes().merge(about::routes()).merge(staff::routes()))
+        .locales(LOCALES)
 }
 
 #[cfg(test)]
