@@ -1,3 +1,5 @@
+places-card-title = Addresses
+places-card-text = Find a neighbourhood of Ishikawa by a part of its name
 places-title = Find an address
 places-lead = Find { $municipalities } cities and towns and { $towns } neighbourhoods of Ishikawa by a part of their name.
 places-q = Address or name of a neighbourhood

@@ -1,3 +1,5 @@
+places-card-title = 住所・町名
+places-card-text = 石川県の町・字を、名前の一部からさがします
 places-title = 住所をさがす
 places-lead = 石川県の{ $municipalities }市町と、{ $towns }の町・字を、名前の一部からさがせます。
 places-q = 住所または町の名前

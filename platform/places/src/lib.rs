@@ -26,15 +26,20 @@ mod pages;
 pub mod search;
 pub mod tiles;
 
+use kenroku_module::{Card, Module};
+
 pub use geometry::{Boundary, LatLng};
 pub use model::{DataError, Municipality, Places, Prefecture, Region, Town, TownId};
 pub use search::{Hit, MatchKind, SearchError, SearchOptions};
 pub use tiles::{BaseMap, TileError};
 
-/// What this module offers over HTTP.
-pub fn routes() -> kenroku_http::Routes {
-    api::routes().merge(pages::routes())
+/// What the binary needs to know of the places.
+pub fn module() -> Module {
+    Module::new("places")
+        .routes(api::routes())
+        .routes(pages::routes())
+        .locales(kenroku_ui::locales!("places", "../i18n"))
+        // Parsing takes a few milliseconds; the first request should not wait for it.
+        .start(|_| Box::pin(async { BaseMap::shared().map(|_| ()).map_err(Into::into) }))
+        .card(Card::new("places-card-title", "places-card-text", "/places").order(900))
 }
-
-/// The texts of this module.
-pub const LOCALES: [kenroku_ui::LocaleFile; 3] = kenroku_ui::locales!("places", "../i18n");

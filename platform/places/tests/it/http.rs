@@ -1,16 +1,14 @@
 //! The API and the page as a client sees them.
 
-use axum::Router;
-use axum::body::{Body, to_bytes};
-use axum::http::{Request, StatusCode, header};
+use axum::body::Body;
+use axum::http::{Method, StatusCode};
 use kenroku_http::openapi;
-use kenroku_http::test::TestApp;
-use kenroku_ui::{Shell, Texts};
+use kenroku_module::test::TestSite;
+use kenroku_places::module;
 use serde_json::Value;
-use tower::ServiceExt as _;
 
-async fn app() -> TestApp {
-    TestApp::new(kenroku_places::routes()).await
+async fn app() -> TestSite {
+    TestSite::of([module()]).await
 }
 
 #[tokio::test]
@@ -30,10 +28,8 @@ async fn the_municipalities_come_with_codes_readings_and_tenants() {
     assert_eq!(nomi["tenant"], kenroku_types::Tenant::of("17211".parse().unwrap()).to_string());
     let tag = answer.header("etag").to_owned();
     let request = [("if-none-match", tag.as_str())];
-    let again = app()
-        .await
-        .request(axum::http::Method::GET, "/api/places/v1/municipalities", &request, Body::empty())
-        .await;
+    let again =
+        app().await.request(Method::GET, "/api/places/v1/municipalities", &request, Body::empty()).await;
     assert_eq!(again.status, StatusCode::NOT_MODIFIED);
 }
 
@@ -98,7 +94,7 @@ async fn tiles_carry_their_type_tag_and_lifetime() {
 
 #[test]
 fn the_openapi_document_lists_the_parameters_of_a_search() {
-    let document = openapi::to_json(&openapi::assemble(&kenroku_places::routes(), "0"));
+    let document = openapi::to_json(&openapi::assemble(&module().routes, "0"));
     let document: Value = serde_json::from_str(&document).unwrap();
     let parameters = document["paths"]["/api/places/v1/search"]["get"]["parameters"].as_array().unwrap();
     let names: Vec<_> = parameters.iter().map(|p| p["name"].as_str().unwrap()).collect();
@@ -106,16 +102,9 @@ fn the_openapi_document_lists_the_parameters_of_a_search() {
     assert!(parameters.iter().all(|p| p["in"] == "query" && p["required"] == false), "{parameters:?}");
 }
 
-/// The page with the layout around it.
 async fn page(uri: &str) -> (StatusCode, String) {
-    let texts = Texts::new(&kenroku_places::LOCALES).unwrap();
-    let router: Router = kenroku_places::routes().into_router(app().await.app()).unwrap();
-    let router = kenroku_ui::mount(router, Shell::new(texts));
-    let request = Request::get(uri).header(header::ACCEPT, "text/html").header(header::HOST, "kenroku.test");
-    let response = router.oneshot(request.body(Body::empty()).unwrap()).await.unwrap();
-    let status = response.status();
-    let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-    (status, String::from_utf8(body.to_vec()).unwrap())
+    let answer = app().await.get(uri).await;
+    (answer.status, answer.text())
 }
 
 #[tokio::test]
@@ -149,10 +138,11 @@ async fn the_page_speaks_three_languages() {
 
 #[tokio::test]
 async fn a_list_goes_on_until_its_end() {
+    let site = app().await;
     let mut address = "/places?municipality=17211".to_owned();
     let mut towns = Vec::new();
     loop {
-        let (_, html) = page(&address).await;
+        let html = site.get(&address).await.text();
         towns.extend(html.split("<b lang=\"ja\">").skip(1).map(|t| t.split('<').next().unwrap().to_owned()));
         let Some((_, next)) = html.split_once("rel=\"next\" href=\"") else { break };
         address = next.split('"').next().unwrap().replace("&amp;", "&").replace("&#38;", "&");
@@ -165,5 +155,10 @@ async fn a_list_goes_on_until_its_end() {
 
 #[test]
 fn texts_are_complete() {
-    kenroku_ui::i18n::check(env!("CARGO_MANIFEST_DIR"), &kenroku_places::LOCALES).unwrap();
+    kenroku_ui::i18n::check(env!("CARGO_MANIFEST_DIR"), &module().locales).unwrap();
+}
+
+#[test]
+fn the_module_fits() {
+    assert_eq!(kenroku_module::check(&[module()]), Vec::<String>::new());
 }
