@@ -30,7 +30,6 @@
 //! rules in `web/css`, and every state of it on [`design`]; a test of that page fails if a class has no rule.
 
 // Templates name this crate by its name, so that they work in this crate and in others alike.
-#[expect(unused_extern_crates, reason = "used inside templates only")]
 extern crate self as kenroku_ui;
 
 pub mod assets;
@@ -42,6 +41,9 @@ mod page;
 pub mod parts;
 mod shell;
 
+#[cfg(test)]
+mod testing;
+
 pub use i18n::{Locale, LocaleFile, Message, Phrase, Texts};
-pub use page::{Console, Emergency, Link, Page};
+pub use page::{Console, Emergency, Given, Link, Page};
 pub use shell::{Html, Shell, mount};

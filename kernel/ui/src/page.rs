@@ -170,28 +170,28 @@ impl Page {
     }
 
     /// Time of day in Japan.
-    pub fn time(&self, t: Timestamp) -> Phrase {
-        format::time(self.locale, t)
+    pub fn time(&self, t: impl Given<Timestamp>) -> Phrase {
+        format::time(self.locale, t.given())
     }
 
     /// Month, day and time of day in Japan.
-    pub fn day_time(&self, t: Timestamp) -> Phrase {
-        format::day_time(self.locale, t)
+    pub fn day_time(&self, t: impl Given<Timestamp>) -> Phrase {
+        format::day_time(self.locale, t.given())
     }
 
     /// Full date with 和暦 where it is usual.
-    pub fn date(&self, date: JapaneseDate) -> Phrase {
-        format::date(self.locale, date)
+    pub fn date(&self, date: impl Given<JapaneseDate>) -> Phrase {
+        format::date(self.locale, date.given())
     }
 
     /// Month and day.
-    pub fn day(&self, date: JapaneseDate) -> Phrase {
-        format::day(self.locale, date)
+    pub fn day(&self, date: impl Given<JapaneseDate>) -> Phrase {
+        format::day(self.locale, date.given())
     }
 
     /// The value of `<time datetime>`.
-    pub fn machine(&self, t: Timestamp) -> String {
-        format::machine(t)
+    pub fn machine(&self, t: impl Given<Timestamp>) -> String {
+        format::machine(t.given())
     }
 
     /// A number in groups of three.
@@ -226,6 +226,27 @@ impl Page {
     /// The links at the foot of every page in the language of this page.
     pub fn footer(&self) -> Vec<Link> {
         self.shell.footer_links().iter().map(|(key, href)| Link::new(self.t(key), href.as_str())).collect()
+    }
+}
+
+/// A small value given as such or by reference: templates pass what they loop over by reference.
+pub trait Given<T> {
+    /// The value.
+    fn given(self) -> T;
+}
+impl<T> Given<T> for T {
+    fn given(self) -> T {
+        self
+    }
+}
+impl<T: Copy> Given<T> for &T {
+    fn given(self) -> T {
+        *self
+    }
+}
+impl<T: Copy> Given<T> for &&T {
+    fn given(self) -> T {
+        **self
     }
 }
 

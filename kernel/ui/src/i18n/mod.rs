@@ -272,6 +272,11 @@ impl<'a> Message<'a> {
         Phrase::text(&format!("⟦{}⟧", self.key))
     }
 
+    /// True when there is nothing to show.
+    pub fn is_empty(&self) -> bool {
+        self.phrase().is_empty()
+    }
+
     /// The bare words, for attributes and for text outside HTML.
     pub fn plain(&self) -> String {
         self.phrase().plain()

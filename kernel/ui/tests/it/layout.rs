@@ -41,7 +41,7 @@ fn app() -> Router {
         .route("/refuse", get(refuse))
         .route("/api/refuse", get(refuse));
     let shell = Shell::new(Texts::new(&[]).unwrap()).simulated(true).sign_in("/sign-in");
-    mount(router.merge(kenroku_ui::assets::routes()), shell)
+    mount(router.merge(kenroku_ui::assets::routes()).merge(kenroku_ui::design::routes()), shell)
 }
 
 pub async fn ask(uri: &str, headers: &[(&str, &str)]) -> (Response<()>, String) {
