@@ -17,6 +17,7 @@ places-none-text = Write only the name of the neighbourhood, or search in all ci
 places-too-long = Please write at most 200 characters.
 places-empty = Please write the name of a neighbourhood, city or town.
 places-list = Places found
+places-towns = { $n } neighbourhoods
 places-towns-of = Neighbourhoods of { $name }: { $n }
 places-municipalities = By city or town
 places-no = No.

@@ -14,6 +14,7 @@ places-none-text = 町《まち》の 名前《なまえ》だけを 書いて�
 places-too-long = 長すぎます《ながすぎます》。200文字《もじ》までで 書いて《かいて》ください。
 places-empty = 町《まち》の 名前《なまえ》を 書いて《かいて》ください。
 places-list = 見つかった《みつかった》 場所《ばしょ》
+places-towns = { $n }の 場所《ばしょ》
 places-towns-of = { $name }の 場所《ばしょ》　{ $n }
 places-municipalities = 市《し》や 町《まち》から さがす
 places-no = 番号《ばんごう》

@@ -48,6 +48,7 @@ struct Found {
 
 struct Row {
     address: String,
+    /// In another language than the address; may be empty.
     municipality: Phrase,
     fit: Phrase,
     position: String,
@@ -102,6 +103,7 @@ async fn places(
         Err(SearchError::NoSuchMunicipality(code)) => Err(SearchError::NoSuchMunicipality(code))?,
         Err(e) => {
             let key = if e == SearchError::TooLong { "places-too-long" } else { "places-empty" };
+            view.regions = regions(page, places);
             view.fault = page.t(key).phrase();
             view.wrongs = vec![Wrong { field: "places-q".to_owned(), text: view.fault.clone() }];
         }
@@ -137,10 +139,12 @@ fn areas(page: &Page, places: &Places, chosen: Option<&Municipality>) -> Vec<Cho
 
 fn regions(page: &Page, places: &Places) -> Vec<(Phrase, Vec<Member>)> {
     let member = |m: &Municipality| {
-        let name = name(page, m);
         let n = places.towns_of(m.code).iter().filter(|t| t.koaza.is_empty()).count();
-        let towns = page.t("places-towns-of").with("name", &name).with("n", n).phrase();
-        Member { code: m.code.code5(), name, towns }
+        Member {
+            code: m.code.code5(),
+            name: name(page, m),
+            towns: page.t("places-towns").with("n", n).phrase(),
+        }
     };
     Region::ALL.map(|r| (region_name(page, r), places.in_region(r).map(member).collect())).into()
 }
@@ -157,7 +161,12 @@ fn row(page: &Page, hit: &Hit<'_>) -> Row {
     let at = hit.at();
     Row {
         address: hit.address(),
-        municipality: name(page, hit.municipality),
+        // In Japanese the address says it already.
+        municipality: if page.locale == Locale::Ja {
+            Phrase::default()
+        } else {
+            name(page, hit.municipality)
+        },
         fit: page.t(fit).phrase(),
         position: format!("{:.5}, {:.5}", at.lat, at.lng),
     }

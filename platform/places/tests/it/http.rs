@@ -121,6 +121,7 @@ async fn the_page_works_without_a_query_with_one_and_with_a_bad_one() {
     assert!(nothing.contains("見つかりませんでした"));
 
     let (_, bad) = page(&format!("/places?q={}", "a".repeat(300))).await;
+    assert_eq!(bad.matches("href=\"/places?municipality=").count(), 19);
     assert!(bad.contains("200文字") && bad.contains("aria-invalid=\"true\""));
     // What was written comes back escaped and cut.
     let (_, escaped) = page("/places?q=%22%3E%3Cscript%3E").await;
