@@ -193,3 +193,29 @@ pub fn pairs() -> Vec<String> {
     list.sort();
     list
 }
+
+/// Tables, columns and indexes of a migrated database, one line each, for the committed snapshot.
+pub async fn schema(db: &Db) -> Result<String> {
+    let mut tx = db.read().await?;
+    let text = match db.engine() {
+        Engine::Sqlite => {
+            "select tbl_name || ' ' || type || ' ' || name || ': ' || coalesce(sql, 'by the primary key') from sqlite_schema
+             where name not like 'sqlite_%' order by tbl_name, type desc, name"
+        }
+        Engine::Postgres => {
+            "select line from (
+               select table_name as t, 1 as k, ordinal_position as o, cast(table_name || ' column ' || column_name || ': '
+                 || data_type || case is_nullable when 'NO' then ' not null' else '' end
+                 || coalesce(' default ' || column_default, '') as text) as line
+               from information_schema.columns where table_schema = current_schema()
+               union all
+               select tablename, 2, 0, cast(tablename || ' index ' || indexname || ': '
+                 || replace(indexdef, current_schema() || '.', '') as text)
+               from pg_indexes where schemaname = current_schema()
+             ) as s order by t, k, o, line"
+        }
+    };
+    let rows: Vec<(String,)> = tx.query(text, &[], None, usize::MAX).await?;
+    let squeeze = |l: String| l.split_whitespace().collect::<Vec<_>>().join(" ");
+    Ok(rows.into_iter().map(|r| squeeze(r.0) + "\n").collect())
+}

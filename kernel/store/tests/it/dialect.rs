@@ -194,3 +194,11 @@ async fn every_statement_prepares_and_names_its_tenant(db: Db) {
     assert_eq!(testing::without_tenant(), Vec::<String>::new());
     assert_eq!(testing::pairs().len(), 2, "each pair needs a reason to exist: {:?}", testing::pairs());
 }
+
+#[kenroku_store::test(SCHEMA, concurrent)]
+async fn the_schema_can_be_written_down(db: Db) {
+    let text = testing::schema(&db).await.unwrap();
+    for want in ["probe_child", "schema_migration", "version"] {
+        assert!(text.contains(want), "{want} in {text}");
+    }
+}
