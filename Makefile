@@ -1,0 +1,33 @@
+# The doors of the project. What each does: README.md.
+CARGO ?= cargo
+PORT ?= 8080
+
+.PHONY: demo test soak bench deb assets clean
+
+# npm needs to run only when styles or scripts changed.
+web/dist/manifest.json: web/package-lock.json web/build.mjs $(wildcard web/css/*.css web/src/*.ts)
+	$(CARGO) run --quiet -p xtask -- assets
+
+assets: web/dist/manifest.json
+
+demo: assets
+	$(CARGO) build --release --locked -p kenroku
+	PORT=$(PORT) ./target/release/kenroku demo
+
+test:
+	$(CARGO) run --quiet -p xtask -- ci
+
+soak:
+	$(CARGO) run --quiet -p xtask -- soak
+
+bench:
+	$(CARGO) run --release --locked -p kenroku-bench --bin store
+	$(CARGO) run --release --locked -p kenroku-bench --bin matching
+
+deb: assets
+	$(CARGO) build --profile dist --locked -p kenroku
+	packaging/deb.sh
+
+clean:
+	$(CARGO) clean
+	rm -rf web/dist var
