@@ -18,14 +18,26 @@ struct Step {
 
 /// In order: what is quick and often wrong comes first.
 const STEPS: [Step; 9] = [
-    Step { name: "tools", about: "PostgreSQL, NATS, Chromium and npm are there, or are installed", run: tools },
+    Step {
+        name: "tools",
+        about: "PostgreSQL, NATS, Chromium and npm are there, or are installed",
+        run: tools,
+    },
     Step { name: "fmt", about: "the code is formatted", run: fmt },
     Step { name: "deps", about: "dependencies point in the right direction", run: deps::check },
     Step { name: "licences", about: "licences and sources of dependencies", run: licences::check },
     Step { name: "web", about: "styles and scripts: types, lint, build, size", run: web },
     Step { name: "clippy", about: "lints, warnings denied", run: clippy },
-    Step { name: "test", about: "all tests, on SQLite and PostgreSQL, with NATS; every statement ran on both", run: test },
-    Step { name: "browser", about: "the built binary in a browser: three languages, two widths, axe", run: browser },
+    Step {
+        name: "test",
+        about: "all tests, on SQLite and PostgreSQL, with NATS; every statement ran on both",
+        run: test,
+    },
+    Step {
+        name: "browser",
+        about: "the built binary in a browser: three languages, two widths, axe",
+        run: browser,
+    },
     Step { name: "clean", about: "nothing that is generated differs from what is committed", run: clean },
 ];
 
@@ -40,7 +52,9 @@ pub fn run(names: &[String]) -> Result<()> {
     for step in STEPS.iter().filter(|s| names.is_empty() || names.iter().any(|n| n == s.name)) {
         println!("\n── {}: {}", step.name, step.about);
         let began = Instant::now();
-        (step.run)().with_context(|| format!("the step “{}” failed; again: cargo run -p xtask -- ci {0}", step.name))?;
+        (step.run)().with_context(|| {
+            format!("the step “{}” failed; again: cargo run -p xtask -- ci {0}", step.name)
+        })?;
         times.push((step.name, began.elapsed()));
     }
     println!("\nthe gate is open");
@@ -49,8 +63,6 @@ pub fn run(names: &[String]) -> Result<()> {
     }
     Ok(())
 }
-
-
 
 fn tools() -> Result<()> {
     let mut missing = Vec::new();
@@ -80,7 +92,10 @@ fn fmt() -> Result<()> {
 }
 
 fn clippy() -> Result<()> {
-    exec(&mut command("cargo", &["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"]))
+    exec(&mut command(
+        "cargo",
+        &["clippy", "--workspace", "--all-targets", "--locked", "--quiet", "--", "-D", "warnings"],
+    ))
 }
 
 fn npm(args: &[&str]) -> Command {
@@ -117,7 +132,10 @@ fn test() -> Result<()> {
 pub fn soak() -> Result<()> {
     tools()?;
     let servers = Servers::start()?;
-    let mut c = command("cargo", &["test", "--workspace", "--locked", "--release", "--", "--nocapture", "soak_", "survive"]);
+    let mut c = command(
+        "cargo",
+        &["test", "--workspace", "--locked", "--release", "--", "--nocapture", "soak_", "survive"],
+    );
     servers.arm(&mut c);
     if variable("KENROKU_SOAK_ROUNDS").is_none() {
         c.env("KENROKU_SOAK_ROUNDS", "50");
@@ -156,7 +174,8 @@ fn browser() -> Result<()> {
         .spawn()?;
     let mut demo = Demo { child, dir };
     let base = format!("http://127.0.0.1:{port}");
-    wait_until_ready(&base, &mut demo.child).with_context(|| format!("the demo did not start; see {target}/demo.log"))?;
+    wait_until_ready(&base, &mut demo.child)
+        .with_context(|| format!("the demo did not start; see {target}/demo.log"))?;
     exec(npm(&["test", "--silent"]).env("BASE_URL", &base))
 }
 
@@ -180,13 +199,25 @@ fn is_ready(address: &str) -> bool {
     let Ok(mut s) = std::net::TcpStream::connect(address) else { return false };
     let _ = s.set_read_timeout(Some(Duration::from_secs(5)));
     let mut answer = [0u8; 12];
-    s.write_all(format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes()).is_ok()
+    s.write_all(format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes())
+        .is_ok()
         && s.read_exact(&mut answer).is_ok()
         && answer.ends_with(b" 200")
 }
 
 fn clean() -> Result<()> {
-    let changed = output(&mut command("git", &["status", "--porcelain", "--", "docs", "Cargo.lock", "web/package-lock.json", "kenroku.example.toml"]))?;
+    let changed = output(&mut command(
+        "git",
+        &[
+            "status",
+            "--porcelain",
+            "--",
+            "docs",
+            "Cargo.lock",
+            "web/package-lock.json",
+            "kenroku.example.toml",
+        ],
+    ))?;
     if changed.is_empty() {
         return Ok(());
     }

@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::shell::{command, output};
 
 /// Kernel crates, lowest first: each may use only those before it.
-const KERNEL: [&str; 9] = ["types", "store-macros", "store", "bus", "access", "vault", "http", "ui", "module"];
+const KERNEL: [&str; 9] =
+    ["types", "store-macros", "store", "bus", "access", "vault", "http", "ui", "module"];
 
 /// Crates that only one of ours may name, with the reason.
 const ONE_OWNER: [(&str, &str, &str); 6] = [
@@ -56,7 +57,9 @@ fn objection(from: Layer, to: Layer) -> Option<&'static str> {
         (Contracts, _) => Some("contracts are types only"),
         (Platform, Kernel(_) | Contracts | Platform) => None,
         (Platform, _) => Some("the platform knows no service"),
-        (Service, Service) => Some("a service never depends on a service: publish an event, call a port in contracts"),
+        (Service, Service) => {
+            Some("a service never depends on a service: publish an event, call a port in contracts")
+        }
         (Service, Sim) => Some("services do not know the simulated world"),
         (Service, _) => None,
         (Sim, Kernel(k)) if KERNEL[k] == "types" => None,
@@ -67,7 +70,8 @@ fn objection(from: Layer, to: Layer) -> Option<&'static str> {
 
 /// Checks the whole workspace.
 pub fn check() -> Result<()> {
-    let text = output(&mut command("cargo", &["metadata", "--no-deps", "--format-version", "1", "--offline"]))?;
+    let text =
+        output(&mut command("cargo", &["metadata", "--no-deps", "--format-version", "1", "--offline"]))?;
     let wrong = complaints(&serde_json::from_str(&text)?);
     if wrong.is_empty() {
         return Ok(());
@@ -82,7 +86,11 @@ fn complaints(metadata: &Value) -> Vec<String> {
     let packages = list(&metadata["packages"]);
     let folder = |p: &Value| {
         let path = text(&p["manifest_path"]);
-        path.strip_prefix(&root).unwrap_or(&path).trim_start_matches('/').trim_end_matches("/Cargo.toml").to_owned()
+        path.strip_prefix(&root)
+            .unwrap_or(&path)
+            .trim_start_matches('/')
+            .trim_end_matches("/Cargo.toml")
+            .to_owned()
     };
     let layers: BTreeMap<String, (String, Option<Layer>)> =
         packages.iter().map(|p| (text(&p["name"]), (folder(p), layer(&folder(p))))).collect();
@@ -90,7 +98,10 @@ fn complaints(metadata: &Value) -> Vec<String> {
     for p in &packages {
         let name = text(&p["name"]);
         let Some((from_folder, Some(from))) = layers.get(&name) else {
-            wrong.push(format!("{name}: its folder {} is none of ARCHITECTURE.md's; put it where it belongs", folder(p)));
+            wrong.push(format!(
+                "{name}: its folder {} is none of ARCHITECTURE.md's; put it where it belongs",
+                folder(p)
+            ));
             continue;
         };
         for d in list(&p["dependencies"]) {
@@ -143,8 +154,14 @@ mod tests {
 
     #[test]
     fn the_kernel_looks_down_only() {
-        let w = wrong(vec![package("kernel/store", "store", &["http"]), package("kernel/http", "http", &["store"])]);
-        assert!(w.contains("kernel/store may not depend on http") && !w.contains("kernel/http may not"), "{w}");
+        let w = wrong(vec![
+            package("kernel/store", "store", &["http"]),
+            package("kernel/http", "http", &["store"]),
+        ]);
+        assert!(
+            w.contains("kernel/store may not depend on http") && !w.contains("kernel/http may not"),
+            "{w}"
+        );
         assert!(wrong(vec![package("misc/x", "x", &[])]).contains("none of ARCHITECTURE.md's"));
     }
 }

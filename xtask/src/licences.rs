@@ -7,17 +7,20 @@ use crate::shell::{command, output, root};
 
 /// Checks every package of the lock file.
 pub fn check() -> Result<()> {
-    let rules: toml::Table = toml::from_str(&std::fs::read_to_string(root().join("deny.toml"))?).context("deny.toml")?;
+    let rules: toml::Table =
+        toml::from_str(&std::fs::read_to_string(root().join("deny.toml"))?).context("deny.toml")?;
     let strings = |path: [&str; 2]| -> Vec<String> {
         let list = rules.get(path[0]).and_then(|t| t.get(path[1])).and_then(toml::Value::as_array);
         let text = |v: &toml::Value| v.as_str().or_else(|| v.get("name")?.as_str()).map(str::to_owned);
         list.map(|l| l.iter().filter_map(text).collect()).unwrap_or_default()
     };
     let (allowed, banned) = (strings(["licenses", "allow"]), strings(["bans", "deny"]));
-    let metadata: Value = serde_json::from_str(&output(&mut command("cargo", &["metadata", "--format-version", "1"]))?)?;
+    let metadata: Value =
+        serde_json::from_str(&output(&mut command("cargo", &["metadata", "--format-version", "1"]))?)?;
     let mut wrong = Vec::new();
     for p in metadata["packages"].as_array().unwrap_or(&Vec::new()) {
-        let (name, version) = (p["name"].as_str().unwrap_or_default(), p["version"].as_str().unwrap_or_default());
+        let (name, version) =
+            (p["name"].as_str().unwrap_or_default(), p["version"].as_str().unwrap_or_default());
         let Some(source) = p["source"].as_str() else { continue };
         if !source.starts_with("registry+") {
             wrong.push(format!("{name} {version} does not come from the registry"));

@@ -49,15 +49,29 @@ fn new_service_in(root: &Path, name: &str) -> Result<()> {
         }
         fs::write(&path, text.replace("NAME", name).replace("IDENT", &ident))?;
     }
-    insert(&root.join("Cargo.toml"), "kenroku-sim = {", &format!("kenroku-{name} = {{ path = \"services/{name}\" }}\n"))?;
-    insert(&root.join("bin/kenroku/Cargo.toml"), "kenroku-sim.workspace", &format!("kenroku-{name}.workspace = true\n"))?;
-    insert(&root.join("bin/kenroku/src/modules.rs"), "    all\n}", &format!("    all.push(kenroku_{ident}::module());\n"))
+    insert(
+        &root.join("Cargo.toml"),
+        "kenroku-sim = {",
+        &format!("kenroku-{name} = {{ path = \"services/{name}\" }}\n"),
+    )?;
+    insert(
+        &root.join("bin/kenroku/Cargo.toml"),
+        "kenroku-sim.workspace",
+        &format!("kenroku-{name}.workspace = true\n"),
+    )?;
+    insert(
+        &root.join("bin/kenroku/src/modules.rs"),
+        "    all\n}",
+        &format!("    all.push(kenroku_{ident}::module());\n"),
+    )
 }
 
 /// Puts a line before the first place where `before` stands.
 fn insert(file: &Path, before: &str, line: &str) -> Result<()> {
     let text = fs::read_to_string(file).with_context(|| file.display().to_string())?;
-    let at = text.find(before).with_context(|| format!("{} has no “{before}”; add by hand: {line}", file.display()))?;
+    let at = text
+        .find(before)
+        .with_context(|| format!("{} has no “{before}”; add by hand: {line}", file.display()))?;
     let (head, tail) = text.split_at(at);
     fs::write(file, format!("{head}{line}{tail}"))?;
     Ok(())
@@ -82,7 +96,9 @@ mod tests {
         new_service_in(dir.path(), "night-bus").unwrap();
         let read = |f: &str| fs::read_to_string(dir.path().join(f)).unwrap();
         assert!(read("Cargo.toml").starts_with("kenroku-night-bus = { path = \"services/night-bus\" }\n"));
-        assert!(read("bin/kenroku/src/modules.rs").contains("all.push(kenroku_night_bus::module());\n    all\n"));
+        assert!(
+            read("bin/kenroku/src/modules.rs").contains("all.push(kenroku_night_bus::module());\n    all\n")
+        );
         assert!(read("services/night-bus/i18n/en.ftl").contains("night-bus-title ="));
         assert!(new_service_in(dir.path(), "night-bus").is_err(), "it would overwrite");
     }

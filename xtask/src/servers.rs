@@ -33,21 +33,42 @@ impl Servers {
     /// Starts both.
     pub fn start() -> Result<Self> {
         let pg_bin = postgres_bin().context("PostgreSQL is not installed: apt-get install postgresql")?;
-        let dir = PathBuf::from(output(Command::new("mktemp").args(["-d", "/tmp/kenroku-test-XXXXXX"]))?.trim());
+        let dir =
+            PathBuf::from(output(Command::new("mktemp").args(["-d", "/tmp/kenroku-test-XXXXXX"]))?.trim());
         if is_root() {
             // PostgreSQL refuses to run as root.
             run(Command::new("chown").arg("postgres").arg(&dir))?;
         }
         let data = dir.join("pg");
         let socket = dir.display().to_string();
-        pg(&pg_bin, "initdb", &["-D", &data.display().to_string(), "-U", "postgres", "-A", "trust", "--locale=C.UTF-8", "-E", "UTF8", "-N"])?;
+        pg(
+            &pg_bin,
+            "initdb",
+            &[
+                "-D",
+                &data.display().to_string(),
+                "-U",
+                "postgres",
+                "-A",
+                "trust",
+                "--locale=C.UTF-8",
+                "-E",
+                "UTF8",
+                "-N",
+            ],
+        )?;
         let options = format!(
             "-c listen_addresses='' -c unix_socket_directories='{socket}' -c fsync=off -c max_connections=300 -c shared_buffers=64MB"
         );
         let log = dir.join("pg.log").display().to_string();
-        pg(&pg_bin, "pg_ctl", &["-D", &data.display().to_string(), "-w", "-t", "60", "-l", &log, "-o", &options, "start"])?;
+        pg(
+            &pg_bin,
+            "pg_ctl",
+            &["-D", &data.display().to_string(), "-w", "-t", "60", "-l", &log, "-o", &options, "start"],
+        )?;
         let port = free_port()?;
-        let program = ["/usr/sbin/nats-server", "/usr/bin/nats-server"].into_iter().find(|p| Path::new(p).exists());
+        let program =
+            ["/usr/sbin/nats-server", "/usr/bin/nats-server"].into_iter().find(|p| Path::new(p).exists());
         let nats = Command::new(program.context("NATS is not installed: apt-get install nats-server")?)
             .args(["-a", "127.0.0.1", "-p", &port.to_string()])
             .stdout(Stdio::null())
@@ -94,7 +115,12 @@ fn pg(bin: &Path, program: &str, args: &[&str]) -> Result<()> {
         Command::new(&program)
     };
     // Not captured: the server would keep a pipe open.
-    let status = c.args(args).current_dir("/tmp").stdout(Stdio::null()).status().context("PostgreSQL's tools could not be started")?;
+    let status = c
+        .args(args)
+        .current_dir("/tmp")
+        .stdout(Stdio::null())
+        .status()
+        .context("PostgreSQL's tools could not be started")?;
     if !status.success() {
         bail!("{program} failed ({status})");
     }

@@ -22,7 +22,10 @@ pub fn run(c: &mut Command) -> Result<()> {
     let name = c.get_program().to_string_lossy().into_owned();
     let status = c.status().with_context(|| format!("{name} could not be started"))?;
     if !status.success() {
-        bail!("{name} {} failed ({status})", c.get_args().map(|a| a.to_string_lossy()).collect::<Vec<_>>().join(" "));
+        bail!(
+            "{name} {} failed ({status})",
+            c.get_args().map(|a| a.to_string_lossy()).collect::<Vec<_>>().join(" ")
+        );
     }
     Ok(())
 }
@@ -39,7 +42,10 @@ pub fn output(c: &mut Command) -> Result<String> {
 
 /// Whether a program can be found.
 pub fn has(program: &str) -> bool {
-    Command::new("sh").args(["-c", &format!("command -v {program}")]).output().is_ok_and(|o| o.status.success())
+    Command::new("sh")
+        .args(["-c", &format!("command -v {program}")])
+        .output()
+        .is_ok_and(|o| o.status.success())
 }
 
 /// Whether this process is root.

@@ -18,7 +18,9 @@ pub fn check(dir: &Path) -> Result<()> {
         if path.file_name().is_some_and(|n| n == "all.txt") {
             all.extend(text.lines().map(str::to_owned));
         } else {
-            ran.extend(text.lines().filter_map(|l| l.split_once('\t')).map(|(e, s)| (e.to_owned(), s.to_owned())));
+            ran.extend(
+                text.lines().filter_map(|l| l.split_once('\t')).map(|(e, s)| (e.to_owned(), s.to_owned())),
+            );
         }
     }
     if all.is_empty() {
