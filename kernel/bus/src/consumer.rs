@@ -107,6 +107,8 @@ pub(crate) enum Step {
     Worked,
     /// Nothing to do now; a failed event is due again at the given time.
     Nothing(Option<Timestamp>),
+    /// Another process is at it.
+    Busy,
 }
 
 pub(crate) struct ConsumerRunner {
@@ -199,14 +201,13 @@ impl ConsumerRunner {
         let mut tx = match self.claim(pos).await? {
             Claim::Held(tx, _) => tx,
             Claim::Moved => return Ok(Step::Worked),
-            Claim::Busy => return Ok(Step::Nothing(None)),
+            Claim::Busy => return Ok(Step::Busy),
         };
         let began = self.bus.env().clock.monotonic();
         let (mut done, mut last) = (0, pos);
         for e in &events {
             if let Err(f) = self.call(&mut tx, e).await {
-                // Dropped, not rolled back: after a panic the connection's state is unknown.
-                drop(tx);
+                undo(tx).await;
                 return self.failed(pos, &events, e, f, now).await;
             }
             (done, last) = (done + 1, e.position);
@@ -283,7 +284,7 @@ impl ConsumerRunner {
         let mut tx = self.db.begin().await?;
         if tx.opt::<(i64, u32)>(CLAIM, params![name]).await?.is_none() {
             tx.rollback().await?;
-            return Ok(Step::Nothing(None));
+            return Ok(Step::Busy);
         }
         if !dead::take(&mut tx, name, &e).await? {
             tx.rollback().await?;
@@ -292,7 +293,7 @@ impl ConsumerRunner {
         let r = match self.call(&mut tx, &e).await {
             Ok(()) => tx.commit().await.map_err(Failed::from),
             Err(f) => {
-                drop(tx);
+                undo(tx).await;
                 Err(f)
             }
         };
@@ -307,6 +308,14 @@ impl ConsumerRunner {
             }
         }
         Ok(Step::Worked)
+    }
+}
+
+/// Waits until the server has undone it: a dropped transaction holds its locks until the server notices, and the
+/// next step would find this consumer busy with nothing.
+async fn undo(tx: Tx) {
+    if let Err(e) = tx.rollback().await {
+        tracing::debug!(error = %e, "undone by losing the connection");
     }
 }
 

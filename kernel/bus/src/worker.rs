@@ -66,6 +66,8 @@ impl Default for Settings {
     }
 }
 
+/// How often [`Worker::drain`] looks again at a consumer that another process is busy with, every 5 ms.
+const DRAIN_PATIENCE: u32 = 1_000;
 /// How often depths are measured.
 const MEASURE: Duration = Duration::from_secs(15);
 /// How often old rows are deleted.
@@ -194,8 +196,16 @@ impl Worker {
             all.fired += schedule::step(&parts.db, &parts.bus, &parts.schedules).await?;
             outbox::number(&parts.db).await?;
             for c in &parts.consumers {
-                while c.step().await? == Step::Worked {
-                    all.steps += 1;
+                let mut patience = DRAIN_PATIENCE;
+                loop {
+                    match c.step().await? {
+                        Step::Worked => all.steps += 1,
+                        Step::Busy if patience > 0 => {
+                            patience -= 1;
+                            tokio::time::sleep(Duration::from_millis(5)).await;
+                        }
+                        Step::Nothing(_) | Step::Busy => break,
+                    }
                 }
             }
             for claimed in parts.jobs.claim(64).await? {
@@ -284,6 +294,7 @@ impl Parts {
             drop(turn);
             let wait = match step {
                 Ok(Step::Worked) => continue,
+                Ok(Step::Busy) => self.settings.poll,
                 Ok(Step::Nothing(until)) => until.map_or(self.settings.poll, |t| self.until(t)),
                 Err(e) => self.outage(c.consumer.name, &e),
             };

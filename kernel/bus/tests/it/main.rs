@@ -1,8 +1,9 @@
 //! The bus on both engines.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod consumers;
 mod jobs;
+mod model;
 mod order;
 mod schedules;
 
@@ -90,4 +91,18 @@ async fn every_statement_prepares(db: Db) {
     let own: Vec<_> =
         kenroku_store::testing::pairs().into_iter().filter(|p| p.starts_with("kernel/bus")).collect();
     assert_eq!(own.len(), 4, "pairs are counted: {own:#?}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests are configured by the environment")]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|v| !v.is_empty())
+}
+
+/// A fresh seed, printed, or the one in `KENROKU_TEST_SEED`.
+pub(crate) fn seed() -> u64 {
+    let seed = variable("KENROKU_TEST_SEED")
+        .and_then(|s| s.parse().ok())
+        .unwrap_or_else(|| kenroku_types::Rng::system().u64());
+    eprintln!("seed {seed}: run again with KENROKU_TEST_SEED={seed}");
+    seed
 }
