@@ -239,9 +239,8 @@ async fn workers_share_the_queue(db: Db) {
             Ok(())
         }
     }));
-    let workers: Vec<_> = (0..4)
-        .map(|_| tokio::spawn(worker(&bus, &db).job::<Send, _>(count.clone()).drain()))
-        .collect();
+    let workers: Vec<_> =
+        (0..4).map(|_| tokio::spawn(worker(&bus, &db).job::<Send, _>(count.clone()).drain())).collect();
     for w in workers {
         w.await.unwrap().unwrap();
     }

@@ -3,8 +3,11 @@
 
 mod consumers;
 mod jobs;
+mod line;
 mod model;
+mod nats;
 mod order;
+mod processes;
 mod schedules;
 
 use kenroku_bus::{Bus, Event, MIGRATIONS, Settings, Worker};
@@ -20,7 +23,8 @@ pub(crate) const SCHEMA: &[ModuleMigrations] = &[
         steps: &[Migration {
             name: "0001_init",
             text: "create table probe_effect (tenant {uuid} not null, who text not null, n {int} not null,
-                     times {int} not null, turn {int} not null, primary key (tenant, who, n)) {strict};",
+                     times {int} not null, turn {int} not null, primary key (tenant, who, n)) {strict};
+                   create table probe_fact (tenant {uuid} not null, n {int} not null, primary key (tenant, n)) {strict};",
             postgres: None,
         }],
     },
@@ -49,6 +53,11 @@ impl Event for Blocked {
 const EFFECT: &Sql = sql!(
     "insert into probe_effect (tenant, who, n, times, turn)
     values ($1, $2, $3, 1, (select count(*) from probe_effect where tenant = $1 and who = $2))
+    on conflict (tenant, who, n) do update set times = probe_effect.times + 1"
+);
+/// The same with a given turn: for many rows.
+pub(crate) const EFFECT_AT: &Sql = sql!(
+    "insert into probe_effect (tenant, who, n, times, turn) values ($1, $2, $3, 1, $4)
     on conflict (tenant, who, n) do update set times = probe_effect.times + 1"
 );
 const EFFECTS: &Sql =

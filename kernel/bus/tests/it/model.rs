@@ -78,7 +78,8 @@ async fn one_run(db: Db, seed: u64, base: i64) {
     let rng = Rng::seeded(seed);
     let bus = Bus::local(Env::fixed(START, seed));
     let hung = Arc::new(tokio::sync::Notify::new());
-    let moody = ["a", "b"].map(|who| Moody { who, rng: rng.clone(), trouble: Arc::default(), hung: hung.clone() });
+    let moody =
+        ["a", "b"].map(|who| Moody { who, rng: rng.clone(), trouble: Arc::default(), hung: hung.clone() });
     let w = World { db: db.clone(), bus, rng: rng.clone(), moody: moody.to_vec() };
     let before = effects(&db, "a").await.len();
     let (mut open, mut committed): (Vec<(Tx, Vec<i64>)>, Vec<i64>) = (Vec::new(), Vec::new());

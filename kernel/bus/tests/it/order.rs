@@ -58,7 +58,8 @@ async fn what_is_written_first_and_committed_last_is_not_stepped_over(db: Db) {
     publish(&bus, &db, 4).await;
     drain(&bus, &db).await;
     assert_eq!(effects(&db, "a").await, once([2, 1, 4]), "what was undone leaves no gap to wait for");
-    let pos = rows(&db, "select pos from bus_outbox order by pos nulls first /* @cross_tenant: test */").await;
+    let pos =
+        rows(&db, "select pos from bus_outbox order by pos nulls first /* @cross_tenant: test */").await;
     assert_eq!(pos, [1, 2, 3]);
 }
 
