@@ -1,5 +1,5 @@
 //! The bus on both engines.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod consumers;
 mod jobs;

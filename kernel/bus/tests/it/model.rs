@@ -24,7 +24,7 @@ impl Handle<Cleared> for Moody {
     async fn handle(&self, tx: &mut Tx, e: Received<Cleared>) -> Result<(), Failed> {
         let trouble = self.rng.below(100) < self.trouble.load(Ordering::SeqCst);
         let how = self.rng.below(6);
-        if !trouble || how % 2 == 0 {
+        if !trouble || how.is_multiple_of(2) {
             effect(tx, self.who, e.event.n).await?;
         }
         match how / 2 {

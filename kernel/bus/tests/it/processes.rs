@@ -313,8 +313,8 @@ async fn town(seed: u64, pg: Option<String>, roles: &[&'static str]) {
     }
     pause(300);
     // No more facts; whoever works goes on until all is done.
-    for i in 0..roles.len() {
-        match roles[i] {
+    for (i, role) in roles.iter().enumerate() {
+        match *role {
             "worker" => {}
             "both" => {
                 let worker = town.start("worker");
