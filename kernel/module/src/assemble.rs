@@ -11,7 +11,7 @@ use kenroku_types::Env;
 use kenroku_ui::i18n::TextsError;
 use kenroku_ui::{LocaleFile, Shell, Texts};
 
-use crate::{Card, HookError, Module, check};
+use crate::{Card, HookError, Module, Values, check};
 
 /// The portal's tiles of all modules, sorted; a service that the portal takes from the app.
 #[derive(Debug)]
@@ -98,6 +98,8 @@ pub struct Base {
     pub authenticator: Option<Box<dyn Authenticator>>,
     /// What all pages share.
     pub look: Look,
+    /// The settings of the config file; those of modules that are not in it have their defaults.
+    pub values: Values,
 }
 
 /// Checks the modules, starts them in order and builds the service.
@@ -119,6 +121,7 @@ pub async fn assemble(modules: Vec<Module>, base: Base) -> Result<Assembly, Asse
     };
     let mut builder = App::builder(base.env, base.settings, base.db, access);
     builder.put(accounts);
+    builder.put(base.values);
     builder.ready_check("database", |app| async move { app.db().ping().await.map_err(|e| e.to_string()) });
     let mut cards: Vec<Card> = modules.iter().filter_map(|m| m.card.clone()).collect();
     cards.sort_by_key(|c| c.order);

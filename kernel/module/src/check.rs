@@ -6,6 +6,7 @@ use kenroku_http::Gate;
 use kenroku_ui::Locale;
 
 use crate::Module;
+use crate::settings::Raw;
 
 /// Everything that does not fit, one sentence each; empty when all is well.
 pub fn check(modules: &[Module]) -> Vec<String> {
@@ -15,6 +16,7 @@ pub fn check(modules: &[Module]) -> Vec<String> {
         locales(m, &mut wrong);
         migrations(m, &mut wrong);
         routes(m, &mut wrong);
+        settings(m, &mut wrong);
     }
     gates(modules, &mut wrong);
     unique("module", modules.iter().map(|m| (m.name, m.name)), &mut wrong);
@@ -88,6 +90,19 @@ fn routes(m: &Module, wrong: &mut Vec<String>) {
         && !card.href.starts_with('/')
     {
         wrong.push(format!("module {}: the card's address {} does not begin with /", m.name, card.href));
+    }
+}
+
+fn settings(m: &Module, wrong: &mut Vec<String>) {
+    for s in &m.settings {
+        if s.key.split_once('.').is_none_or(|(section, _)| section != m.name) {
+            wrong.push(format!("module {}: the setting {} does not begin with {}.", m.name, s.key, m.name));
+        }
+        for text in [Some(s.default), s.demo].into_iter().flatten() {
+            if s.kind.read(&Raw::Env(text.to_owned())).is_none() {
+                wrong.push(format!("the setting {}: “{text}” is not {}", s.key, s.kind.accepted()));
+            }
+        }
     }
 }
 

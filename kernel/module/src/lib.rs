@@ -27,6 +27,7 @@
 
 mod assemble;
 mod check;
+pub mod settings;
 #[cfg(any(test, feature = "testing"))]
 pub mod test;
 
@@ -42,6 +43,7 @@ use kenroku_ui::LocaleFile;
 
 pub use assemble::{AssembleError, Assembly, Base, Cards, Look, OpenApiText, assemble, kernel, migrations};
 pub use check::check;
+pub use settings::{Kind, Setting, Values};
 
 /// Why a hook failed; the operator reads its text.
 pub type HookError = Box<dyn std::error::Error + Send + Sync>;
@@ -78,6 +80,8 @@ pub struct Module {
     pub demo: Option<SeedHook>,
     /// What `kenroku import` can read for it.
     pub importers: Vec<Importer>,
+    /// Its settings in the config file.
+    pub settings: Vec<Setting>,
 }
 
 impl Module {
@@ -94,6 +98,7 @@ impl Module {
             start: None,
             demo: None,
             importers: Vec::new(),
+            settings: Vec::new(),
         }
     }
 
@@ -164,6 +169,13 @@ impl Module {
     #[must_use]
     pub fn demo(mut self, hook: SeedHook) -> Self {
         self.demo = Some(hook);
+        self
+    }
+
+    /// Its settings; each key begins with the module's name.
+    #[must_use]
+    pub fn settings(mut self, settings: &[Setting]) -> Self {
+        self.settings.extend_from_slice(settings);
         self
     }
 

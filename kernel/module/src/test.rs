@@ -15,7 +15,7 @@ use kenroku_store::Db;
 use kenroku_store::testing::{TestDb, sqlite};
 use kenroku_types::Env;
 
-use crate::{AssembleError, Base, Look, Module, assemble, kernel, migrations};
+use crate::{AssembleError, Base, Look, Module, Values, assemble, kernel, migrations};
 
 /// The kernel and some modules on a fresh database; every method of [`TestApp`] works on it.
 #[derive(Clone)]
@@ -75,6 +75,7 @@ impl TestSite {
 
     async fn put_together(db: Db, tenants: TenantTree, modules: Vec<Module>) -> Result<Self, AssembleError> {
         let keys = TestKeys::default();
+        let values = Values::defaults(modules.iter().flat_map(|m| &m.settings), false);
         let base = Base {
             env: Env::fixed(NOW, 1),
             settings: Settings::default(),
@@ -83,6 +84,7 @@ impl TestSite {
             web: WebRules::default(),
             authenticator: Some(Box::new(keys.clone())),
             look: Look::default(),
+            values,
         };
         let assembly = assemble(modules, base).await?;
         Ok(TestSite(TestApp::of(assembly.app, assembly.router, keys)))

@@ -1,0 +1,49 @@
+//! The list: what this binary is made of. A new service is one line here.
+
+use kenroku_module::Module;
+
+/// The kernel and every module, in the order in which they start.
+pub fn modules() -> Vec<Module> {
+    let mut all = kenroku_module::kernel();
+    all.extend([places()]);
+    all
+}
+
+/// 石川県とその市町: codes, boundaries, towns, address search, base map.
+fn places() -> Module {
+    Module::new("places").routes(kenroku_places::routes()).locales(kenroku_places::LOCALES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kenroku_http::{Routes, openapi};
+    use kenroku_module::check;
+
+    #[test]
+    fn the_modules_fit_together() {
+        assert_eq!(check(&modules()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn every_operation_is_listed_with_who_may_use_it() {
+        let routes = modules().into_iter().fold(Routes::new(), |all, m| all.merge(m.routes));
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/authz-coverage.txt");
+        crate::blessed::check(path, &routes.coverage());
+    }
+
+    #[test]
+    fn the_openapi_document_is_the_published_one() {
+        let routes = modules().into_iter().fold(Routes::new(), |all, m| all.merge(m.routes));
+        let text = openapi::to_json(&openapi::assemble(&routes, env!("CARGO_PKG_VERSION")));
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi/kenroku.json");
+        crate::blessed::check(path, &text);
+    }
+
+    #[test]
+    fn the_permission_matrix_is_the_reviewed_one() {
+        let policies = crate::run::policies(&modules()).unwrap();
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/permission-matrix.txt");
+        crate::blessed::check(path, &policies.matrix());
+    }
+}
