@@ -22,7 +22,9 @@ pub enum ConfigError {
     #[error("{0}")]
     Faults(String),
     /// A secret's file cannot be read.
-    #[error("{key} names {path}, which cannot be read: {why}; create it, readable by this user only (chmod 600)")]
+    #[error(
+        "{key} names {path}, which cannot be read: {why}; create it, readable by this user only (chmod 600)"
+    )]
     Secret {
         /// The setting.
         key: &'static str,
@@ -77,14 +79,20 @@ fn read_file(name: &str, text: &str, settings: &[Setting], values: &mut Values, 
         let line = line_of(section.span().start);
         let Some(entries) = content.get_ref().as_table() else {
             let key = section.get_ref();
-            faults.push(format!("{name}, line {line}: “{key}” stands outside a section{}", hint(key, settings)));
+            faults.push(format!(
+                "{name}, line {line}: “{key}” stands outside a section{}",
+                hint(key, settings)
+            ));
             continue;
         };
         for (entry, value) in entries {
             let key = format!("{}.{}", section.get_ref(), entry.get_ref());
             let line = line_of(entry.span().start);
             let Some(setting) = settings.iter().find(|s| s.key == key) else {
-                faults.push(format!("{name}, line {line}: there is no setting “{key}”{}", hint(&key, settings)));
+                faults.push(format!(
+                    "{name}, line {line}: there is no setting “{key}”{}",
+                    hint(&key, settings)
+                ));
                 continue;
             };
             let raw = raw(value.get_ref());
@@ -136,9 +144,8 @@ fn wrong(setting: &Setting, value: &str) -> String {
 fn raw(value: &DeValue<'_>) -> Raw {
     match value {
         DeValue::String(s) => Raw::Text(s.to_string()),
-        DeValue::Integer(i) => {
-            i64::from_str_radix(i.as_str(), i.radix()).map_or(Raw::Other("a number that is too large"), Raw::Int)
-        }
+        DeValue::Integer(i) => i64::from_str_radix(i.as_str(), i.radix())
+            .map_or(Raw::Other("a number that is too large"), Raw::Int),
         DeValue::Float(f) => f.as_str().parse().map_or(Raw::Other("a number"), Raw::Float),
         DeValue::Boolean(b) => Raw::Bool(*b),
         DeValue::Datetime(_) => Raw::Other("a date"),
@@ -223,7 +230,9 @@ pub fn http(v: &Values) -> Result<Http, ConfigError> {
     let networks = |key: &str| -> Result<Vec<IpNet>, UnknownSetting> {
         Ok(v.list(key)?.iter().filter_map(|n| n.parse().ok()).collect())
     };
-    let bytes = |key: &str| -> Result<usize, UnknownSetting> { Ok(usize::try_from(v.int(key)?).unwrap_or(usize::MAX)) };
+    let bytes = |key: &str| -> Result<usize, UnknownSetting> {
+        Ok(usize::try_from(v.int(key)?).unwrap_or(usize::MAX))
+    };
     Ok(Http {
         body_limit: bytes("limits.body")?,
         decoded_limit: bytes("limits.decoded_body")?,
@@ -264,9 +273,12 @@ pub fn store(v: &Values) -> Result<Store, ConfigError> {
     }
     let mut info = String::new();
     let port = v.int("store.port")?.to_string();
-    for (name, value) in
-        [("host", v.text("store.host")?), ("port", port), ("dbname", v.text("store.database")?), ("user", v.text("store.user")?)]
-    {
+    for (name, value) in [
+        ("host", v.text("store.host")?),
+        ("port", port),
+        ("dbname", v.text("store.database")?),
+        ("user", v.text("store.user")?),
+    ] {
         let _ = write!(info, "{name}='{}' ", quoted(&value));
     }
     if let Some(password) = secret(v, "store.password_file")? {
@@ -292,7 +304,8 @@ pub fn secret(v: &Values, key: &'static str) -> Result<Option<String>, ConfigErr
     if path.is_empty() {
         return Ok(None);
     }
-    let text = std::fs::read_to_string(&path).map_err(|e| ConfigError::Secret { key, path, why: e.to_string() })?;
+    let text =
+        std::fs::read_to_string(&path).map_err(|e| ConfigError::Secret { key, path, why: e.to_string() })?;
     Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned()))
 }
 
@@ -374,12 +387,14 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("pw");
         std::fs::write(&file, "it's\\secret\n").unwrap();
-        let text = format!("[store]\nengine = \"postgres\"\npassword_file = {:?}\n", file.display().to_string());
+        let text =
+            format!("[store]\nengine = \"postgres\"\npassword_file = {:?}\n", file.display().to_string());
         let v = load_text(&text, &[]).unwrap();
         let Store::Postgres(options) = store(&v).unwrap() else { panic!("not PostgreSQL") };
         assert!(options.conninfo.contains(r"password='it\'s\\secret'"));
         assert!(!show(OWN, &v).contains("secret\""));
-        let missing = load_text("[store]\nengine = \"postgres\"\npassword_file = \"/no/such\"\n", &[]).unwrap();
+        let missing =
+            load_text("[store]\nengine = \"postgres\"\npassword_file = \"/no/such\"\n", &[]).unwrap();
         assert!(store(&missing).unwrap_err().to_string().contains("chmod 600"));
     }
 }

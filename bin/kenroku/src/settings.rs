@@ -21,7 +21,12 @@ pub const SECTIONS: &[(&str, &str)] = &[
 pub const OWN: &[Setting] = &[
     Setting {
         demo: Some("0.0.0.0:8080"),
-        ..setting("server.public", Kind::Address, "127.0.0.1:8080", "Where everybody's pages and APIs listen.")
+        ..setting(
+            "server.public",
+            Kind::Address,
+            "127.0.0.1:8080",
+            "Where everybody's pages and APIs listen.",
+        )
     },
     setting(
         "server.staff",
@@ -60,7 +65,12 @@ pub const OWN: &[Setting] = &[
         "How long running requests may go on after the signal to stop.",
     ),
     setting("limits.body", Kind::Size, "1MiB", "Largest request body as sent."),
-    setting("limits.decoded_body", Kind::Size, "10MB", "Largest request body after gzip or deflate decoding."),
+    setting(
+        "limits.decoded_body",
+        Kind::Size,
+        "10MB",
+        "Largest request body after gzip or deflate decoding.",
+    ),
     setting("limits.request_time", Kind::Span, "30s", "Longest time for one request."),
     setting("limits.header_time", Kind::Span, "10s", "Longest time for sending a request's head."),
     setting("limits.header_size", Kind::Size, "16KiB", "Largest head of a request."),
@@ -71,7 +81,12 @@ pub const OWN: &[Setting] = &[
         "200",
         "Requests per second that one network (IPv4 /24, IPv6 /64) may make for long.",
     ),
-    setting("limits.rate_burst", Kind::Number(1.0, 1e9), "1000", "Requests that one network may make at once."),
+    setting(
+        "limits.rate_burst",
+        Kind::Number(1.0, 1e9),
+        "1000",
+        "Requests that one network may make at once.",
+    ),
     setting(
         "limits.rate_exempt",
         Kind::Networks,
@@ -88,9 +103,19 @@ pub const OWN: &[Setting] = &[
         )
     },
     setting("store.engine", Kind::Choice(&["sqlite", "postgres"]), "sqlite", "Which database."),
-    setting("store.file", Kind::Path, "kenroku.db", "SQLite: the file, inside data.folder unless it begins with /."),
+    setting(
+        "store.file",
+        Kind::Path,
+        "kenroku.db",
+        "SQLite: the file, inside data.folder unless it begins with /.",
+    ),
     setting("store.readers", Kind::Int(1, 64), "8", "SQLite: readers at the same time."),
-    setting("store.host", Kind::Text, "/run/postgresql", "PostgreSQL: host name, address, or folder of the socket."),
+    setting(
+        "store.host",
+        Kind::Text,
+        "/run/postgresql",
+        "PostgreSQL: host name, address, or folder of the socket.",
+    ),
     setting("store.port", Kind::Int(1, 65535), "5432", "PostgreSQL: port."),
     setting("store.database", Kind::Text, "kenroku", "PostgreSQL: database."),
     setting("store.user", Kind::Text, "kenroku", "PostgreSQL: user."),
@@ -117,7 +142,12 @@ pub const OWN: &[Setting] = &[
     ),
     Setting {
         demo: Some("true"),
-        ..setting("site.simulated", Kind::Bool, "false", "Every page says that its data is simulated (模擬データ).")
+        ..setting(
+            "site.simulated",
+            Kind::Bool,
+            "false",
+            "Every page says that its data is simulated (模擬データ).",
+        )
     },
 ];
 

@@ -1,0 +1,146 @@
+//! `admin`: what the operator does at the machine, before anybody can sign in.
+
+use std::io::{BufRead as _, IsTerminal as _};
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use kenroku_access::accounts::{Accounts, NewStaff};
+use kenroku_access::kernel::{ManageStaff, ViewStaff};
+use kenroku_access::{Granted, Matrix, RoleId};
+use kenroku_module::{Module, Values};
+use kenroku_places::Places;
+use kenroku_types::{MuniCode, Tenant};
+
+use crate::cli::print;
+use crate::exit::{Code, Stop};
+use crate::{open, run};
+
+/// The actor in logs and records.
+const BY: &str = "admin";
+
+/// What the operator can do.
+#[derive(Subcommand)]
+pub enum AdminCommand {
+    /// Make a staff account. The password is read from --password-file, or asked for.
+    AddStaff {
+        /// Name to sign in with.
+        login: String,
+        /// Whose staff: a municipality's or the prefecture's code (17211), or `installation` for operators.
+        #[arg(long, default_value = "installation")]
+        tenant: String,
+        /// Role; repeat for several. `kenroku admin roles` lists them.
+        #[arg(long = "role", default_value = "operator")]
+        roles: Vec<String>,
+        /// Name that others see; the sign-in name when left out.
+        #[arg(long)]
+        name: Option<String>,
+        /// File with the password on its first line.
+        #[arg(long)]
+        password_file: Option<PathBuf>,
+    },
+    /// List the staff accounts of a tenant.
+    ListStaff {
+        /// As for `add-staff`.
+        #[arg(long, default_value = "installation")]
+        tenant: String,
+    },
+    /// List the roles.
+    Roles,
+    /// Print who may do what and by which rule.
+    Matrix,
+}
+
+/// Runs one of them.
+pub async fn run(modules: Vec<Module>, values: Values, what: AdminCommand) -> Result<(), Stop> {
+    let policies = run::policies(&modules)?;
+    match what {
+        AdminCommand::Roles => {
+            let lines = policies.roles().iter().map(|r| format!("{:<20} {} ({})\n", r.id, r.ja, r.en));
+            print(&lines.collect::<String>())
+        }
+        AdminCommand::Matrix => print(&Matrix::new(&policies).to_string()),
+        AdminCommand::AddStaff { login, tenant, roles, name, password_file } => {
+            let tenant = tenant_of(&tenant)?;
+            let password = password(password_file)?;
+            let accounts = accounts(modules, &values).await?;
+            let by: Granted<ManageStaff> = Granted::for_system(BY, tenant);
+            let known = policies.roles();
+            let roles: Vec<RoleId> = roles
+                .iter()
+                .map(|wanted| {
+                    let found = known.iter().find(|r| r.id == wanted).map(|r| RoleId::new(r.id));
+                    found.ok_or_else(|| {
+                        Stop::new(
+                            Code::Usage,
+                            format!("there is no role “{wanted}”; `kenroku admin roles` lists them"),
+                        )
+                    })
+                })
+                .collect::<Result<_, _>>()?;
+            let name = name.as_deref().unwrap_or(&login);
+            let new = NewStaff { login: &login, name, password: &password, roles: &roles };
+            let id = accounts.create_staff(&by, &new).await.map_err(refused)?;
+            print(&format!("{login} can sign in now (account {id})\n"))
+        }
+        AdminCommand::ListStaff { tenant } => {
+            let tenant = tenant_of(&tenant)?;
+            let accounts = accounts(modules, &values).await?;
+            let by: Granted<ViewStaff> = Granted::for_system(BY, tenant);
+            let rows = accounts.list_staff(&by).await.map_err(refused)?;
+            let lines = rows.iter().map(|r| {
+                let roles: Vec<String> = r.roles().iter().map(ToString::to_string).collect();
+                let state = if r.disabled { "disabled" } else { "active" };
+                format!("{:<24} {state:<9} {}\n", r.login, roles.join(" "))
+            });
+            print(&format!("{}{} accounts\n", lines.collect::<String>(), rows.len()))
+        }
+    }
+}
+
+async fn accounts(modules: Vec<Module>, values: &Values) -> Result<std::sync::Arc<Accounts>, Stop> {
+    let db = open::database(values)?;
+    open::migrate(&db, &modules).await?;
+    let kernel = modules.into_iter().filter(|m| m.name == "access").collect();
+    let app = run::put_together(kernel, values, db).await?.app;
+    app.get::<Accounts>().map_err(|e| Stop::fault(e.0))
+}
+
+fn refused(e: kenroku_access::accounts::AccountError) -> Stop {
+    Stop::new(Code::Data, e.to_string())
+}
+
+/// The tenant of a code.
+pub fn tenant_of(text: &str) -> Result<Tenant, Stop> {
+    if text == "installation" {
+        return Ok(Tenant::SHARED);
+    }
+    let known = Places::shared().map_err(Stop::fault)?;
+    let tenant = text.parse::<MuniCode>().ok().map(Tenant::of);
+    tenant.filter(|t| known.tenant_name(*t).is_some()).ok_or_else(|| {
+        let all: Vec<String> =
+            known.tenants().map(|(_, code, name)| format!("{} {name}", code.code5())).collect();
+        Stop::new(
+            Code::Usage,
+            format!(
+                "“{text}” is no tenant of this installation; write installation or one of\n  {}",
+                all.join("\n  ")
+            ),
+        )
+    })
+}
+
+fn password(file: Option<PathBuf>) -> Result<String, Stop> {
+    if let Some(path) = file {
+        let text = std::fs::read_to_string(&path)
+            .map_err(|e| Stop::new(Code::NoInput, format!("{} cannot be read: {e}", path.display())))?;
+        return Ok(text.lines().next().unwrap_or("").to_owned());
+    }
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() {
+        print("Password (it will be visible; use --password-file to avoid that): ")?;
+        let _ = std::io::Write::flush(&mut std::io::stdout());
+    }
+    let mut line = String::new();
+    stdin.lock().read_line(&mut line).map_err(|e| Stop::new(Code::Io, e.to_string()))?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}

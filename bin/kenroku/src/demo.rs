@@ -1,0 +1,117 @@
+//! `demo`: the whole product on this machine with simulated data, in one command.
+
+use std::path::Path;
+
+use kenroku_access::accounts::{AccountError, Accounts, NewStaff};
+use kenroku_access::kernel::{DATA_OFFICER, MUNI_ADMIN, ManageStaff, OPERATOR, PREF_ADMIN};
+use kenroku_access::{Granted, RoleId};
+use kenroku_module::settings::{Origin, Raw};
+use kenroku_module::{Assembly, Kind, Module, Values};
+use kenroku_types::Tenant;
+
+use crate::cli::print;
+use crate::exit::{Code, Stop};
+use crate::{admin, config, logging, open, run};
+
+/// The password of all demo accounts; it is printed, and `demo` serves simulated data only.
+const PASSWORD: &str = "kenroku-demo-2026";
+
+/// Roles of the kernel that can be tried: sign-in name, tenant, role, what it shows.
+const ACCOUNTS: [(&str, &str, RoleId, &str); 4] = [
+    ("demo-operator", "installation", OPERATOR, "運用担当"),
+    ("demo-ishikawa", "17000", PREF_ADMIN, "石川県 県管理者"),
+    ("demo-nomi", "17211", MUNI_ADMIN, "能美市 市町管理者"),
+    ("demo-officer", "17000", DATA_OFFICER, "石川県 個人情報保護担当"),
+];
+
+/// `PORT` chooses the port of the demo.
+pub fn port(values: &mut Values, env: impl IntoIterator<Item = (String, String)>) -> Result<(), Stop> {
+    let Some((_, text)) = env.into_iter().find(|(name, _)| name == "PORT") else { return Ok(()) };
+    let number: u16 = text.parse().map_err(|_| {
+        Stop::new(Code::Config, format!("PORT = {text:?} is not accepted; it takes a number from 0 to 65535"))
+    })?;
+    if let Some(value) = Kind::Address.read(&Raw::Env(format!("0.0.0.0:{number}"))) {
+        values.set("server.public", value, Origin::Env("PORT".to_owned()));
+    }
+    Ok(())
+}
+
+/// Seeds what is not seeded yet, serves, and says where to look.
+pub async fn run(modules: Vec<Module>, mut values: Values) -> Result<(), Stop> {
+    if values.origin("log.format").is_some_and(|(_, o)| *o == Origin::Default) {
+        if let Some(human) = Kind::Text.read(&Raw::Env("human".to_owned())) {
+            values.set("log.format", human, Origin::Demo);
+        }
+        if let Some(quiet) = Kind::Text.read(&Raw::Env("warn".to_owned())) {
+            values.set("log.level", quiet, Origin::Demo);
+        }
+    }
+    logging::start(&values)?;
+    let _lock = open::lock(&values)?;
+    let bound = run::bind(&values).await?;
+    let db = open::database(&values)?;
+    open::migrate(&db, &modules).await?;
+    let seeds: Vec<_> = modules.iter().filter_map(|m| Some((m.name, m.demo?))).collect();
+    let assembly = run::put_together(modules, &values, db).await?;
+    accounts(&assembly).await?;
+    let folder = config::data_folder(&values)?;
+    for (name, seed) in seeds {
+        let marker = folder.join(format!("demo-{name}.seeded"));
+        if !marker.exists() {
+            print(&format!("  {name}: making simulated data (模擬データ) …\n"))?;
+            let made = seed(assembly.app.clone()).await.map_err(|e| {
+                Stop::new(Code::Data, format!("the demo data of {name} could not be made: {e}"))
+            })?;
+            remember(&marker, &made)?;
+        }
+        let made = std::fs::read_to_string(&marker).unwrap_or_default();
+        print(&format!("  {name}: {made}\n"))?;
+    }
+    let addr = bound.first().and_then(|b| b.addr().ok());
+    let port = addr.map_or(8080, |a| a.port());
+    // The simulated world joins here: it gets the address and speaks only the public interfaces.
+    print(&welcome(port))?;
+    run::until_stopped(assembly, bound, run::stop_signal()?).await
+}
+
+fn remember(marker: &Path, made: &str) -> Result<(), Stop> {
+    std::fs::write(marker, made).map_err(|e| Stop::new(Code::Io, format!("{}: {e}", marker.display())))
+}
+
+async fn accounts(assembly: &Assembly) -> Result<(), Stop> {
+    let accounts = assembly.app.get::<Accounts>().map_err(|e| Stop::fault(e.0))?;
+    for (login, tenant, role, name) in ACCOUNTS {
+        let tenant: Tenant = admin::tenant_of(tenant)?;
+        let by: Granted<ManageStaff> = Granted::for_system("demo", tenant);
+        let new = NewStaff { login, name, password: PASSWORD, roles: &[role] };
+        match accounts.create_staff(&by, &new).await {
+            Ok(_) | Err(AccountError::LoginTaken) => {}
+            Err(e) => return Err(Stop::new(Code::Data, format!("the demo account {login}: {e}"))),
+        }
+    }
+    Ok(())
+}
+
+fn welcome(port: u16) -> String {
+    let accounts: String =
+        ACCOUNTS.iter().map(|(login, _, _, what)| format!("  {login:<16} {what}\n")).collect();
+    format!(
+        "\n兼六 Kenroku (demo: 模擬データ, simulated data)\n  http://localhost:{port}/\n\n\
+         職員の利用者 Staff accounts, password {PASSWORD}\n{accounts}\nCtrl-C で終了 stops it.\n"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::OWN;
+
+    #[test]
+    fn the_port_is_chosen_by_the_environment() {
+        let env = |v: &str| [("PORT".to_owned(), v.to_owned())];
+        let mut values = Values::defaults(OWN, true);
+        port(&mut values, env("9000")).unwrap();
+        assert_eq!(values.text("server.public").unwrap(), "0.0.0.0:9000");
+        assert_eq!(port(&mut values, env("high")).unwrap_err().code, Code::Config);
+    }
+}

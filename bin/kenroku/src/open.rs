@@ -1,0 +1,77 @@
+//! Opening what lives outside the process: the data folder, its lock, the database.
+
+use std::fs::{File, TryLockError};
+use std::path::Path;
+
+use kenroku_module::{Module, Values, migrations};
+use kenroku_store::{Db, MigrationReport};
+use kenroku_types::Clock;
+
+use crate::config::{self, Store};
+use crate::exit::{Code, Stop};
+
+/// Held for as long as this process owns the data folder.
+pub struct Lock(#[expect(dead_code, reason = "the lock lives as long as the open file")] File);
+
+/// Makes the data folder and takes its lock, so that two servers or a restore never use it at once.
+pub fn lock(values: &Values) -> Result<Lock, Stop> {
+    let folder = config::data_folder(values)?;
+    make_folder(&folder)?;
+    let path = folder.join("kenroku.lock");
+    let file = File::create(&path).map_err(|e| cannot(&path, &e))?;
+    match file.try_lock() {
+        Ok(()) => Ok(Lock(file)),
+        Err(TryLockError::WouldBlock) => Err(Stop::new(
+            Code::TryAgain,
+            format!("another kenroku uses {}; stop it first, or name another data.folder", folder.display()),
+        )),
+        Err(TryLockError::Error(e)) => Err(cannot(&path, &e)),
+    }
+}
+
+/// Makes a folder that is not there, readable by this user only: it will hold keys and personal data.
+pub fn make_folder(folder: &Path) -> Result<(), Stop> {
+    use std::os::unix::fs::DirBuilderExt as _;
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(|e| cannot(folder, &e))
+}
+
+fn cannot(path: &Path, e: &std::io::Error) -> Stop {
+    let code = match e.kind() {
+        std::io::ErrorKind::StorageFull => Code::Io,
+        _ => Code::CannotCreate,
+    };
+    Stop::new(
+        code,
+        format!(
+            "{} cannot be written: {e}; give this user the right (chown), or set data.folder to a folder it may write",
+            path.display()
+        ),
+    )
+}
+
+/// Opens the database. A PostgreSQL server is asked at its first use.
+pub fn database(values: &Values) -> Result<Db, Stop> {
+    match config::store(values)? {
+        Store::Sqlite(path, options) => {
+            if let Some(folder) = path.parent() {
+                make_folder(folder)?;
+            }
+            Ok(Db::open_sqlite(&path, options)?)
+        }
+        Store::Postgres(options) => Ok(Db::open_postgres(&options)?),
+    }
+}
+
+/// Brings the schema up to date; says what to check when the server does not answer.
+pub async fn migrate(db: &Db, modules: &[Module]) -> Result<MigrationReport, Stop> {
+    db.migrate(&migrations(modules), Clock::system().now()).await.map_err(|e| {
+        let mut stop = Stop::from(e);
+        if stop.code == Code::Unavailable {
+            stop.text.push_str(
+                "; check store.host, store.port, store.database, store.user and the content of store.password_file, \
+                 and that the server runs and lets this machine in (pg_hba.conf)",
+            );
+        }
+        stop
+    })
+}
