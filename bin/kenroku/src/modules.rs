@@ -5,13 +5,8 @@ use kenroku_module::Module;
 /// The kernel and every module, in the order in which they start.
 pub fn modules() -> Vec<Module> {
     let mut all = kenroku_module::kernel();
-    all.extend([places()]);
+    all.extend([kenroku_places::module(), kenroku_portal::module()]);
     all
-}
-
-/// 石川県とその市町: codes, boundaries, towns, address search, base map.
-fn places() -> Module {
-    Module::new("places").routes(kenroku_places::routes()).locales(kenroku_places::LOCALES)
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ impl Progress {
             return;
         }
         self.told = Some(now);
-        let share = if all > 0 { format!("{:3} %", done * 100 / all) } else { format!("{done}") };
+        let share = (done * 100).checked_div(all).map_or_else(|| done.to_string(), |p| format!("{p:3} %"));
         let end = if self.terminal { "\r" } else { "\n" };
         let _ = write!(std::io::stderr(), "{}: {share}{end}", self.what);
     }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use kenroku_access::{Policies, SecureCookies, TenantTree, WebRules};
 use kenroku_http::serve::Bound;
-use kenroku_http::{Listener, serve as http_serve};
+use kenroku_http::{AppBuilder, Listener, serve as http_serve};
 use kenroku_module::{Assembly, Base, Look, Module, Values, assemble};
 use kenroku_places::Places;
 use kenroku_store::{Db, Engine};
@@ -64,12 +64,25 @@ pub async fn put_together(modules: Vec<Module>, values: &Values, db: Db) -> Resu
         settings,
         db,
         tenants: tenants()?,
-        web: WebRules { secure, ..WebRules::default() },
+        web: WebRules { secure },
         authenticator: None,
-        look: Look { simulated: values.bool("site.simulated")?, ..Look::default() },
+        look: Look {
+            simulated: values.bool("site.simulated")?,
+            sign_in: Some("/staff/sign-in".to_owned()),
+            footer: kenroku_portal::FOOTER.map(|(key, href)| (key.to_owned(), href.to_owned())).to_vec(),
+        },
+        services,
         values: values.clone(),
     };
     Ok(assemble(modules, base).await?)
+}
+
+/// What the binary puts into the app for the modules.
+fn services(app: &mut AppBuilder, values: &Values) {
+    app.put(kenroku_portal::Operator {
+        name: values.text("site.operator").unwrap_or_default(),
+        contact: values.text("site.contact").unwrap_or_default(),
+    });
 }
 
 /// Binds every configured address before anything slow happens, so that a taken port is told at once.

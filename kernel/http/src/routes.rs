@@ -22,11 +22,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, Request};
 use axum::handler::Handler;
 use axum::http::Method;
 use axum::http::request::Parts;
 use axum::routing::{MethodFilter, MethodRouter};
+use tower::ServiceExt as _;
 use utoipa::openapi::RefOr;
 use utoipa::openapi::path::{HttpMethod, Operation};
 use utoipa::openapi::schema::Schema;
@@ -322,6 +323,21 @@ impl Routes {
     #[must_use]
     pub fn post<H: Handler<T, App>, T: Guarded + 'static>(self, path: &str, handler: H) -> Self {
         self.add(Op::new(Method::POST, path, handler))
+    }
+
+    /// Adds public pages that a crate below this one serves by a router of its own; only the listed paths are
+    /// reached.
+    #[must_use]
+    pub fn public_pages(self, paths: &[&str], router: &Router) -> Self {
+        paths.iter().fold(self, |routes, path| {
+            let router = router.clone();
+            routes.get(path, move |_: Public, req: Request| async move {
+                match router.oneshot(req).await {
+                    Ok(response) => response,
+                    Err(never) => match never {},
+                }
+            })
+        })
     }
 
     /// Adds all operations of `other`.

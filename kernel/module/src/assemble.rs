@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use kenroku_access::accounts::{AccountRules, Accounts, Passwords};
 use kenroku_access::{Access, Authenticator, Policies, PolicyErrors, TenantTree, WebRules};
-use kenroku_http::{App, ETag, Path, Public, Routes, Settings, health, idempotency, openapi};
+use kenroku_http::{App, AppBuilder, ETag, Path, Public, Routes, Settings, health, idempotency, openapi};
 use kenroku_store::{Db, ModuleMigrations};
 use kenroku_types::Env;
 use kenroku_ui::i18n::TextsError;
@@ -69,7 +69,11 @@ pub fn kernel() -> Vec<Module> {
     let pages = Routes::new()
         .merge(health::routes())
         .get("/openapi.json", openapi_json)
-        .get("/assets/{*path}", asset);
+        .get("/assets/{*path}", asset)
+        .public_pages(
+            &["/design", "/design/console", "/design/error", "/design/state.json"],
+            &kenroku_ui::design::routes(),
+        );
     vec![
         // Its permissions, roles and policies are in every `Policies` by themselves.
         Module::new("access").migrations(kenroku_access::accounts::MIGRATIONS),
@@ -98,6 +102,8 @@ pub struct Base {
     pub authenticator: Option<Box<dyn Authenticator>>,
     /// What all pages share.
     pub look: Look,
+    /// What the binary itself puts into the app, before the modules start.
+    pub services: fn(&mut AppBuilder, &Values),
     /// The settings of the config file; those of modules that are not in it have their defaults.
     pub values: Values,
 }
@@ -119,8 +125,10 @@ pub async fn assemble(modules: Vec<Module>, base: Base) -> Result<Assembly, Asse
         Some(other) => Access::new(policies, other, base.web),
         None => Access::new(policies, accounts.clone(), base.web),
     };
-    let mut builder = App::builder(base.env, base.settings, base.db, access);
+    let mut builder = App::builder(base.env, base.settings, base.db, access.clone());
+    builder.put(access);
     builder.put(accounts);
+    (base.services)(&mut builder, &base.values);
     builder.put(base.values);
     builder.ready_check("database", |app| async move { app.db().ping().await.map_err(|e| e.to_string()) });
     let mut cards: Vec<Card> = modules.iter().filter_map(|m| m.card.clone()).collect();

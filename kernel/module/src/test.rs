@@ -84,6 +84,7 @@ impl TestSite {
             web: WebRules::default(),
             authenticator: Some(Box::new(keys.clone())),
             look: Look::default(),
+            services: |_, _| {},
             values,
         };
         let assembly = assemble(modules, base).await?;
