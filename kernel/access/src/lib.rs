@@ -75,6 +75,8 @@ mod refusal;
 mod resource;
 mod role;
 mod tenants;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 
 pub use actor::{Actor, ActorKind, Assurance, ClientId, Scope, SignIn};
 pub use credential::{Https, SecureCookies, WebRules};

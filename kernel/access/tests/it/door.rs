@@ -5,9 +5,7 @@ use axum::body::Body;
 use axum::http::request::Parts;
 use axum::http::{Request, StatusCode, header};
 use axum::routing::{get, post};
-use kenroku_access::{
-    Access, Actor, Answer, Authenticator, Authz, Granted, LoadResource, Refusal, Resource, Visitor, WebRules,
-};
+use kenroku_access::{Access, Actor, Authz, Granted, LoadResource, Refusal, Resource, Visitor, testing};
 use kenroku_types::ids::SubjectId;
 use kenroku_types::{Problem, Tenant};
 use tower::ServiceExt as _;
@@ -15,28 +13,16 @@ use uuid::Uuid;
 
 use crate::world::*;
 
-/// Knows a few tokens by heart.
-struct Doorkeeper;
-
-fn known(token: &str) -> Option<Actor> {
-    match token {
-        "nomi-desk" => Some(staff(nomi(), &["snow-desk"])),
-        "kaga-desk" => Some(staff(kaga(), &["snow-desk"])),
-        "nomi-new" => Some(staff(nomi(), &[])),
-        "nomi-plough" => Some(device(nomi())),
-        "pref" => Some(staff(pref(), &["pref-admin"])),
-        "resident" => Some(resident(10)),
-        _ => None,
-    }
-}
-
-impl Authenticator for Doorkeeper {
-    fn session<'a>(&'a self, token: &'a str) -> Answer<'a, Option<Actor>> {
-        Box::pin(async move { Ok(known(token)) })
-    }
-    fn key<'a>(&'a self, key: &'a str) -> Answer<'a, Option<Actor>> {
-        Box::pin(async move { Ok(known(key)) })
-    }
+fn door() -> Access {
+    let known = [
+        ("nomi-desk", staff(nomi(), &["snow-desk"])),
+        ("kaga-desk", staff(kaga(), &["snow-desk"])),
+        ("nomi-new", staff(nomi(), &[])),
+        ("nomi-plough", device(nomi())),
+        ("pref", staff(pref(), &["pref-admin"])),
+        ("resident", resident(10)),
+    ];
+    testing::access(tree(), [snow(POLICIES)], known)
 }
 
 /// A request of 能美市's, number 5, that resident 10 made.
@@ -70,7 +56,6 @@ fn live(proof: &Granted<ViewLive>) -> String {
 }
 
 fn app() -> Router {
-    let access = Access::new(policies(), Doorkeeper, WebRules::default());
     Router::new()
         .route("/live", get(|a: Authz<ViewLive>| async move { live(&a.granted) }))
         .route("/drivers", get(|_: Authz<ViewDrivers>| async { "drivers" }))
@@ -78,7 +63,7 @@ fn app() -> Router {
         .route("/wish/{id}", get(|a: Authz<ReadRequest, Wish>| async move { a.resource.0.to_string() }))
         .route("/public", get(|_: Authz<ViewPublic>| async { "public" }))
         .route("/home", get(|v: Visitor| async move { v.actor.to_string() }))
-        .with_state(access)
+        .with_state(door())
 }
 
 async fn ask(method: &str, path: &str, auth: &str) -> (StatusCode, String) {
@@ -147,7 +132,7 @@ async fn a_refusal_is_a_problem_document_that_says_what_is_missing() {
 
 #[tokio::test]
 async fn below_the_handlers_too() {
-    let access = Access::new(policies(), Doorkeeper, WebRules::default());
+    let access = door();
     let everywhere = access.grants_within_reach::<ViewLive>(&staff(pref(), &["pref-admin"]));
     assert_eq!(everywhere.len(), 3);
     assert_eq!(access.grants_within_reach::<ViewLive>(&staff(nomi(), &["snow-desk"])).len(), 1);

@@ -1,11 +1,11 @@
 //! A small world: a prefecture, two of its municipalities, one elsewhere, and a module about snow.
 
+pub use kenroku_access::testing::{resident, staff};
 use kenroku_access::{
-    Actor, Assurance, ClientId, ModuleAccess, Permission, Policies, PolicyFile, Role, RoleHome, RoleId,
-    SignIn, TenantTree, permission, resource_kind,
+    Actor, ClientId, ModuleAccess, Permission, Policies, PolicyFile, Role, RoleHome, TenantTree, permission,
+    resource_kind, testing,
 };
-use kenroku_types::ids::{DeviceId, StaffId, SubjectId};
-use kenroku_types::{MuniCode, Tenant, Timestamp};
+use kenroku_types::{MuniCode, Tenant};
 use uuid::Uuid;
 
 resource_kind! {
@@ -99,25 +99,8 @@ pub fn id(n: u128) -> Uuid {
     Uuid::from_u128(n)
 }
 
-pub fn sign_in(assurance: Assurance) -> SignIn {
-    SignIn { assurance, at: Timestamp::from_secs(1_768_350_600) }
-}
-
-pub fn staff(tenant: Tenant, roles: &[&'static str]) -> Actor {
-    Actor::Staff {
-        id: StaffId::from_uuid(id(1)),
-        tenant,
-        roles: roles.iter().map(|r| RoleId::new(r)).collect(),
-        sign_in: sign_in(Assurance::Password),
-    }
-}
-
-pub fn resident(n: u128) -> Actor {
-    Actor::Resident { subject: SubjectId::from_uuid(id(n)), sign_in: sign_in(Assurance::JpkiAuth) }
-}
-
 pub fn device(tenant: Tenant) -> Actor {
-    Actor::Device { id: DeviceId::from_uuid(id(2)), tenant }
+    testing::device(tenant, 2)
 }
 
 pub fn client(tenant: Tenant, scopes: &[&str]) -> Actor {
