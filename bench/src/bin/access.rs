@@ -13,8 +13,8 @@ use anyhow::{Result, anyhow};
 use kenroku_access::accounts::{AccountRules, Accounts, MIGRATIONS, NewStaff, Passwords};
 use kenroku_access::kernel::ManageStaff;
 use kenroku_access::{
-    Actor, Assurance, Granted, KindMeta, ModuleAccess, PermissionMeta, Policies, PolicyFile, Role, RoleHome, RoleId,
-    SignIn, Target, TenantTree,
+    Actor, Assurance, Granted, KindMeta, ModuleAccess, PermissionMeta, Policies, PolicyFile, Role, RoleHome,
+    RoleId, SignIn, Target, TenantTree,
 };
 use kenroku_store::{Db, LiteOptions};
 use kenroku_types::ids::StaffId;
@@ -92,8 +92,13 @@ fn bare_cedar(all: &Policies, relevant: bool) -> Result<f64> {
     let entities = Entities::from_json_value(json, None)?;
     let context = Context::from_json_value(serde_json::json!({"assurance": 2, "in_scope": true}), None)?;
     let uid = |s: &str| s.parse::<cedar_policy::EntityUid>();
-    let request =
-        Request::new(uid(r#"Staff::"a""#)?, uid(r#"Action::"m3.view-live""#)?, uid(r#"Area::"b""#)?, context, None)?;
+    let request = Request::new(
+        uid(r#"Staff::"a""#)?,
+        uid(r#"Action::"m3.view-live""#)?,
+        uid(r#"Area::"b""#)?,
+        context,
+        None,
+    )?;
     let engine = Authorizer::new();
     Ok(measure(|| {
         std::hint::black_box(engine.is_authorized(&request, &set, &entities));
@@ -125,13 +130,20 @@ fn main() -> Result<()> {
             std::hint::black_box(policies.decide(actor, &permission, &target));
         })
     };
-    println!("{} permissions, {} rules; read and checked in {checking:.0?}", policies.permissions().len(), policies.rules().count());
+    println!(
+        "{} permissions, {} rules; read and checked in {checking:.0?}",
+        policies.permissions().len(),
+        policies.rules().count()
+    );
     println!("| one decision | µs (median of {ROUNDS} rounds) |");
     println!("|---|---|");
     println!("| ours, allowed | {:.1} |", ask(&desk(nomi)) / 1e3);
     println!("| ours, refused at the wall | {:.1} |", ask(&desk(pref)) / 1e3);
     println!("| ours, anonymous | {:.1} |", ask(&Actor::Anonymous) / 1e3);
-    println!("| bare Cedar, all prepared, only the policies that matter | {:.1} |", bare_cedar(&policies, true)? / 1e3);
+    println!(
+        "| bare Cedar, all prepared, only the policies that matter | {:.1} |",
+        bare_cedar(&policies, true)? / 1e3
+    );
     println!("| bare Cedar, all prepared, every policy | {:.1} |", bare_cedar(&policies, false)? / 1e3);
 
     let dir = tempfile::tempdir()?;
@@ -139,7 +151,8 @@ fn main() -> Result<()> {
     rt.block_on(async {
         let db = Db::open_sqlite(&dir.path().join("access.db"), LiteOptions::default())?;
         db.migrate(&[MIGRATIONS], env.now()).await?;
-        let accounts = Accounts::new(db, env.clone(), &policies, Passwords::default(), AccountRules::default());
+        let accounts =
+            Accounts::new(db, env.clone(), &policies, Passwords::default(), AccountRules::default());
         let by: Granted<ManageStaff> = Granted::for_system("bench", nomi);
         let password = "雪の朝に歩く人たち、二〇二六年";
         let new = NewStaff { login: "desk", name: "試験", password, roles: &[RoleId::new("m3-desk")] };
@@ -153,7 +166,10 @@ fn main() -> Result<()> {
         for _ in 0..n {
             std::hint::black_box(accounts.authenticate(&token).await?);
         }
-        println!("| session token to actor (embedded store) | {:.1} |", t.elapsed().as_secs_f64() * 1e6 / f64::from(n));
+        println!(
+            "| session token to actor (embedded store) | {:.1} |",
+            t.elapsed().as_secs_f64() * 1e6 / f64::from(n)
+        );
         anyhow::Ok(())
     })
 }
