@@ -32,6 +32,7 @@ pub trait Handle<E: Event>: Send + Sync + 'static {
 /// A name with its cursor, and what it does with which events.
 pub struct Consumer {
     pub(crate) name: &'static str,
+    from_now: bool,
     handlers: Vec<(&'static str, Arc<dyn DynHandle>)>,
 }
 
@@ -57,13 +58,21 @@ impl Consumer {
     /// A consumer without events yet. `name` is `module.purpose` and is its cursor: never change it. A new consumer
     /// begins with the oldest event that is still kept.
     pub fn new(name: &'static str) -> Self {
-        Consumer { name, handlers: Vec::new() }
+        Consumer { name, from_now: false, handlers: Vec::new() }
     }
 
     /// Handles one more event. When `h` handles several: `.on::<PassSettled, _>(h.clone())`.
     #[must_use]
     pub fn on<E: Event, H: Handle<E>>(mut self, h: H) -> Self {
         self.handlers.push((E::NAME, Arc::new(Typed(h, PhantomData::<fn() -> E>))));
+        self
+    }
+
+    /// When it is new, begins with the events after its first start instead of the oldest that is kept: for what only
+    /// makes sense at once, such as notifications.
+    #[must_use]
+    pub fn from_now(mut self) -> Self {
+        self.from_now = true;
         self
     }
 
@@ -78,7 +87,8 @@ const LOOK: &Sql = sql!(
     /* @reference */"
 );
 const CREATE: &Sql = sql!(
-    "insert into bus_cursor (consumer, pos, attempts, moved_at) values ($1, 0, 0, $2)
+    "insert into bus_cursor (consumer, pos, attempts, moved_at)
+    select $1, case when $3 then last else 0 end, 0, $2 from bus_head where one = 1
     on conflict (consumer) do nothing /* @reference */"
 );
 const CLAIM: &Sql = sql_pair!(
@@ -130,7 +140,7 @@ impl ConsumerRunner {
         let Some((pos, next_at, head, attempts)) = look else {
             drop(r);
             let mut tx = self.db.begin().await?;
-            tx.execute(CREATE, params![name, now]).await?;
+            tx.execute(CREATE, params![name, now, self.consumer.from_now]).await?;
             tx.commit().await?;
             return Ok(Step::Worked);
         };

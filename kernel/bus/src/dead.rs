@@ -36,6 +36,30 @@ pub struct DeadEvent {
 }
 row!(DeadEvent { tenant, consumer, event, name, payload, made_at, attempts, error, died_at, replay_at });
 
+/// A consumer that has a cursor, whether or not the program still has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConsumerRow {
+    /// Its name.
+    pub consumer: String,
+    /// The last position it has handled or passed.
+    pub position: i64,
+    /// Positions after it, of events of any name.
+    pub behind: i64,
+    /// Failed attempts of the event it stands before.
+    pub attempts: u32,
+    /// When that is tried again.
+    pub next_at: Option<Timestamp>,
+    /// What it said last.
+    pub error: Option<String>,
+    /// When it last moved.
+    pub moved_at: Timestamp,
+}
+row!(ConsumerRow { consumer, position, behind, attempts, next_at, error, moved_at });
+
+const CONSUMERS: &Sql = sql!(
+    "select c.consumer, c.pos, h.last - c.pos, c.attempts, c.next_at, c.error, c.moved_at
+    from bus_cursor c, bus_head h where h.one = 1 order by c.consumer /* @reference */"
+);
 const LIST: &Sql = sql!(
     "select tenant, consumer, event, name, payload, made_at, attempts, error, died_at, replay_at from bus_dead
     order by consumer, pos limit $1 /* @cross_tenant: the operator of the installation sees all */"
@@ -103,6 +127,11 @@ pub(crate) async fn bury(
 }
 
 impl Bus {
+    /// Everybody who follows the events.
+    pub async fn consumers(&self, tx: &mut Tx) -> Result<Vec<ConsumerRow>> {
+        Ok(tx.all(CONSUMERS, &[]).await?)
+    }
+
     /// The dead letters, by consumer and then in the order of events.
     pub async fn dead_events(&self, tx: &mut Tx, limit: u32) -> Result<Vec<DeadEvent>> {
         Ok(tx.all(LIST, params![limit]).await?)

@@ -27,6 +27,9 @@ pub enum Error {
         /// The name.
         name: &'static str,
     },
+    /// A part of the worker stopped by itself, which is a bug of the bus: restart the process.
+    #[error("a part of the worker stopped by itself: {0}")]
+    Broken(String),
     /// A schedule's time cannot be read.
     #[error("schedule “{name}”: {why}")]
     Schedule {

@@ -146,8 +146,8 @@ pub(crate) const DUE: &Sql = sql!(
         select due_at, tenant from bus_job where lane in (0, 1) and due_at <= $1 order by due_at limit 10000) as due
     /* @cross_tenant: a measure of the installation */"
 );
-pub(crate) const NEXT: &Sql = sql!(
-    "select min(due_at) from bus_job where lane in (0, 1) and due_at is not null
+const NEXT: &Sql = sql!(
+    "select due_at from bus_job where lane = $1 and due_at is not null order by due_at limit 1
     /* @cross_tenant: workers serve all tenants */"
 );
 const CANCEL: &Sql = sql!(
@@ -164,7 +164,8 @@ const GET: &Sql = sql!(
 );
 const DEAD: &Sql = sql!(
     "select tenant, id, kind, state, attempts, due_at, error, made_at, ended_at from bus_job
-    where state = 'dead' order by ended_at, id limit $1 /* @cross_tenant: the operator sees all */"
+    where state = 'dead' and ended_at is not null order by ended_at, id limit $1
+    /* @cross_tenant: the operator sees all */"
 );
 pub(crate) const FORGET: &Sql = sql!(
     "delete from bus_job where (tenant, id) in (
@@ -212,4 +213,14 @@ impl Bus {
         self.wake_after(tx, Wake::Jobs);
         if n == 1 { Ok(()) } else { Err(Error::NotThere("job")) }
     }
+}
+
+/// When the next job is due, whether that is past or to come.
+pub(crate) async fn next_due(tx: &mut Tx) -> kenroku_store::Result<Option<Timestamp>> {
+    let mut next = None;
+    for lane in LANES {
+        let due: Option<(Timestamp,)> = tx.opt(NEXT, params![lane]).await?;
+        next = due.map(|d| next.map_or(d.0, |n: Timestamp| n.min(d.0))).or(next);
+    }
+    Ok(next)
 }

@@ -50,7 +50,7 @@ mod worker;
 pub use bus::Bus;
 pub use consumer::{Consumer, Handle};
 pub use cron::Cron;
-pub use dead::DeadEvent;
+pub use dead::{ConsumerRow, DeadEvent};
 pub use error::{Error, Failed, Result};
 pub use event::{Event, Received};
 pub use job::{Enqueue, Job, JobRow, JobState};
@@ -76,5 +76,6 @@ pub const MIGRATIONS: ModuleMigrations = migrations!(
         "0006_job_unique",
         "0007_schedule",
         "0008_dead_consumer",
+        "0009_job_ended",
     ]
 );

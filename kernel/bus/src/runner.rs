@@ -133,10 +133,8 @@ impl JobRunner {
         if n == 0 {
             return Ok(out);
         }
-        let mut tx = self.db.read().await?;
-        let (due, _): (i64, i64) = tx.one(job::DUE, params![now]).await?;
-        drop(tx);
-        if due == 0 {
+        // Without this glance every idle worker would write at every poll.
+        if job::next_due(&mut self.db.read().await?).await?.is_none_or(|due| due > now) {
             return Ok(out);
         }
         let mut tx = self.db.begin().await?;

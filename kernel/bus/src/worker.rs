@@ -177,10 +177,14 @@ impl Worker {
         for i in 0..parts.consumers.len() {
             tasks.spawn(Arc::clone(&parts).consume(i, heard.clone()));
         }
-        stop.await;
+        let broken = tokio::select! {
+            () = stop => None,
+            // None of them ends by itself, unless this crate has a bug: better to restart than to limp.
+            r = tasks.join_next() => Some(Error::Broken(r.and_then(|r| r.err()).map(|e| e.to_string()).unwrap_or_default())),
+        };
         said.send_replace(true);
         while tasks.join_next().await.is_some() {}
-        Ok(())
+        broken.map_or(Ok(()), Err)
     }
 
     /// Does everything that is due now, one after the other, until nothing is left: for tests and for imports that
@@ -344,9 +348,9 @@ impl Parts {
     }
 
     async fn next_job(&self) -> Duration {
-        let next = async { self.db.read().await?.one::<(Option<Timestamp>,)>(job::NEXT, &[]).await };
+        let next = async { job::next_due(&mut self.db.read().await?).await };
         match next.await {
-            Ok((Some(t),)) => self.until(t),
+            Ok(Some(t)) => self.until(t),
             _ => self.settings.poll,
         }
     }
@@ -472,7 +476,7 @@ const UNNUMBERED: &Sql = sql!(
     /* @cross_tenant: a measure of the installation */"
 );
 const DEAD_JOBS: &Sql = sql!(
-    "select count(*) from bus_job where state = 'dead' /* @cross_tenant: a measure of the installation */"
+    "select count(*) from bus_job where state = 'dead' and ended_at is not null /* @cross_tenant: a measure of the installation */"
 );
 const DEAD_EVENTS: &Sql = sql!(
     "select count(*) from bus_dead where consumer = $1 /* @cross_tenant: a measure of the installation */"

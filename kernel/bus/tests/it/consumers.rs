@@ -190,6 +190,26 @@ async fn names_are_used_once(db: Db) {
     assert!(worker(&bus, &db).consumer(twice).check().is_err());
 }
 
+#[kenroku_store::test(SCHEMA)]
+async fn a_new_consumer_may_begin_now_and_an_old_one_be_forgotten(db: Db) {
+    let bus = bus();
+    publish(&bus, &db, 1).await;
+    drain(&bus, &db, &[&Note::good("all")]).await;
+    let late = Note::good("late");
+    let run = async || worker(&bus, &db).consumer(consumer(&late).from_now()).drain().await.unwrap();
+    run().await;
+    publish(&bus, &db, 2).await;
+    run().await;
+    assert_eq!(effects(&db, "late").await, once([2]));
+    let mut tx = db.begin().await.unwrap();
+    let rows = bus.consumers(&mut tx).await.unwrap();
+    let rows: Vec<_> = rows.iter().map(|r| (r.consumer.as_str(), r.position, r.behind)).collect();
+    assert_eq!(rows, [("all", 1, 1), ("late", 2, 0)]);
+    bus.forget_consumer(&mut tx, "all").await.unwrap();
+    assert_eq!(bus.consumers(&mut tx).await.unwrap().len(), 1);
+    tx.commit().await.unwrap();
+}
+
 /// Old events go when everybody has passed them, and not before.
 #[kenroku_store::test(SCHEMA)]
 async fn a_late_consumer_still_finds_what_others_have_handled(db: Db) {

@@ -15,7 +15,7 @@ use kenroku_bus::{
     Backoff, Bus, Consumer, Done, Enqueue, Event, Failed, Handle, Job, NatsSettings, Received, Running,
     Settings, Update, Work, Worker,
 };
-use kenroku_store::{Db, LiteOptions, PgOptions, Sql, Tx, params, sql, testing};
+use kenroku_store::{Db, LiteOptions, PgOptions, Sql, SqlBuilder, Tx, params, sql, testing};
 use kenroku_types::{Env, Rng, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -190,6 +190,8 @@ async fn work(node: &Node, bus: &Bus, db: &Db) {
 struct Town {
     dir: tempfile::TempDir,
     pg: Option<String>,
+    /// By which the server knows the connections of this run.
+    name: Option<String>,
     nats: Option<Nats>,
     nodes: Vec<(Child, &'static str)>,
     started: i64,
@@ -275,7 +277,9 @@ async fn town(seed: u64, pg: Option<String>, roles: &[&'static str]) {
     let rng = Rng::seeded(seed);
     let nats = if pg.is_some() { Nats::start() } else { None };
     let dir = tempfile::tempdir().unwrap();
-    let mut town = Town { dir, pg, nats, nodes: Vec::new(), started: 0 };
+    let name = pg.as_ref().map(|_| format!("town {seed}"));
+    let pg = pg.zip(name.as_ref()).map(|(c, n)| format!("{c} application_name='{n}'"));
+    let mut town = Town { dir, pg, name, nats, nodes: Vec::new(), started: 0 };
     let probe = Node {
         serve: false,
         work: false,
@@ -294,7 +298,7 @@ async fn town(seed: u64, pg: Option<String>, roles: &[&'static str]) {
     }
     for _ in 0..rounds() {
         pause(50 + rng.below(500));
-        let i = rng.below(roles.len() as u64 + 2) as usize;
+        let i = rng.below(roles.len() as u64 + 3) as usize;
         match i.checked_sub(roles.len()) {
             None => town.kill_and_restart(i),
             Some(0) => {
@@ -302,6 +306,15 @@ async fn town(seed: u64, pg: Option<String>, roles: &[&'static str]) {
                     n.kill();
                     pause(rng.below(300));
                     n.restart();
+                }
+            }
+            Some(1) => {
+                if let Some(name) = &town.name {
+                    let mut q = SqlBuilder::new(
+                        "select count(pg_terminate_backend(pid)) from pg_stat_activity where application_name = ",
+                    );
+                    q.bind(name.as_str()).push(" and pid <> pg_backend_pid() /* @reference */");
+                    db.read().await.unwrap().all_dyn::<(i64,)>(&q).await.unwrap();
                 }
             }
             Some(_) => {
