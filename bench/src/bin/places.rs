@@ -3,6 +3,9 @@
 //!
 //! The peer gets what ours gets for nothing: names already folded, in memory, one prepared statement, and the
 //! query folded by our code. It answers “contains” only, without ranking, word order or forgiveness.
+//!
+//! Every query and tile is asked for three times and the fastest counts: the figures are about the work, not
+//! about what else the machine was doing.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 #![expect(clippy::disallowed_methods, reason = "a benchmark measures time")]
 
@@ -52,14 +55,10 @@ fn search(places: &Places) -> Result<()> {
     for (what, queries) in kinds {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         for query in &queries {
-            let start = Instant::now();
-            let hits = places.search(query, SearchOptions::default())?;
-            ours.push(start.elapsed());
-            std::hint::black_box(hits);
-            let start = Instant::now();
-            let rows = like.query_map([fold(query).replace(' ', "")], |r| r.get::<_, i64>(0))?;
-            std::hint::black_box(rows.count());
-            theirs.push(start.elapsed());
+            ours.push(fastest(|| Ok(places.search(query, SearchOptions::default())?.len()))?);
+            theirs.push(fastest(|| {
+                Ok(like.query_map([fold(query).replace(' ', "")], |r| r.get::<_, i64>(0))?.count())
+            })?);
         }
         let ([a, b, c], [d, e, _]) = (percentiles(ours), percentiles(theirs));
         println!("| {what} | {a:.3} | {b:.3} | {c:.3} | {d:.3} | {e:.3} |");
@@ -84,9 +83,8 @@ fn tiles(map: &BaseMap) -> Result<()> {
         let (mut times, mut bytes, mut n) = (Vec::new(), 0, 0);
         for x in column(136.24)..=column(137.36) {
             for y in row(37.86)..=row(36.06) {
-                let start = Instant::now();
+                let took = fastest(|| Ok(map.tile(z, x, y)?.len()))?;
                 let tile = map.tile(z, x, y)?;
-                let took = start.elapsed();
                 if !tile.is_empty() {
                     (bytes, n) = (bytes + tile.len(), n + 1);
                     times.push(took);
@@ -100,6 +98,16 @@ fn tiles(map: &BaseMap) -> Result<()> {
         );
     }
     Ok(())
+}
+
+fn fastest(mut work: impl FnMut() -> Result<usize>) -> Result<Duration> {
+    let mut best = Duration::MAX;
+    for _ in 0..3 {
+        let start = Instant::now();
+        std::hint::black_box(work()?);
+        best = best.min(start.elapsed());
+    }
+    Ok(best)
 }
 
 fn percentiles(mut times: Vec<Duration>) -> [f64; 3] {
