@@ -104,6 +104,18 @@ impl Db {
         self.read().await?.one::<(i64,)>(PING, &[]).await.map(drop)
     }
 
+    /// Removes what overwritten and deleted rows of these tables leave behind: on SQLite the journal is emptied
+    /// (open the file with [`LiteOptions::secure_delete`]), on PostgreSQL the tables are vacuumed. It does its
+    /// best while others read; call it again later to be sure.
+    pub async fn scrub(&self, tables: &[&'static str]) -> Result<()> {
+        match &self.0.engine {
+            EngineOf::Lite(l) => l.empty_journal(),
+            EngineOf::Pg(p) => {
+                Ok(p.get().await?.client()?.batch_execute(&format!("vacuum {}", tables.join(", "))).await?)
+            }
+        }
+    }
+
     fn tx(&self, conn: Conn) -> Tx {
         Tx { conn, db: self.clone(), after: Vec::new() }
     }

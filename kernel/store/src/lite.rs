@@ -29,11 +29,14 @@ pub struct LiteOptions {
     pub durable: bool,
     /// Readers that may work at the same time.
     pub readers: usize,
+    /// Overwrite what is deleted or replaced (`secure_delete`), so that the file keeps no trace of it: for keys.
+    /// [`Db::scrub`](crate::Db::scrub) empties the journal too.
+    pub secure_delete: bool,
 }
 
 impl Default for LiteOptions {
     fn default() -> Self {
-        LiteOptions { durable: true, readers: 8 }
+        LiteOptions { durable: true, readers: 8, secure_delete: false }
     }
 }
 
@@ -70,6 +73,9 @@ fn open(path: &Path, o: &LiteOptions, write: bool) -> Result<Connection> {
     c.pragma_update(None, "foreign_keys", "on")?;
     c.pragma_update(None, "temp_store", "memory")?;
     c.pragma_update(None, "cache_size", -8192)?;
+    if o.secure_delete {
+        c.pragma_update(None, "secure_delete", "on")?;
+    }
     if !write {
         c.pragma_update(None, "query_only", "on")?;
     }
@@ -123,6 +129,14 @@ impl Lite {
             waiting: Arc::clone(&self.waiting),
             clock: self.clock.clone(),
         })
+    }
+
+    /// Moves the journal into the file and empties it, if no reader holds it open just now.
+    pub(crate) fn empty_journal(&self) -> Result<()> {
+        let c = self.own_connection()?;
+        c.busy_timeout(Duration::from_millis(200))?;
+        blocking(|| c.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(())))?;
+        Ok(())
     }
 
     /// Runs `f` on a connection of its own, for backup and maintenance.

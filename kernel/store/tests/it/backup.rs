@@ -29,7 +29,8 @@ async fn ids(db: &Db) -> Vec<i64> {
 async fn sqlite_backup_under_writes_restores() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.db");
-    let db = Db::open_sqlite(&path, LiteOptions { durable: false, readers: 4 }).unwrap();
+    let db =
+        Db::open_sqlite(&path, LiteOptions { durable: false, readers: 4, ..LiteOptions::default() }).unwrap();
     db.migrate(SCHEMA, Timestamp::EPOCH).await.unwrap();
     for id in 0..200 {
         add(&db, id).await;

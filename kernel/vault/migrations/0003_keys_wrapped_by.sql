@@ -1,0 +1,1 @@
+create index vaultkey_data_wrapped_by on vaultkey_data (tenant, wrapped_by);

@@ -1,0 +1,245 @@
+//! [`Purpose`] and [`Disclosure`]: for what, by whom and on which legal basis somebody reads personal data.
+
+use std::collections::{HashMap, HashSet};
+
+use kenroku_access::{Actor, DataClass, Granted, Permission};
+use kenroku_types::ids::{RequestId, SubjectId};
+use kenroku_types::{Tenant, id_kind};
+
+use crate::error::{Error, Result};
+use crate::field::{Category, Field};
+
+id_kind! {
+    /// A consent that a person gave (platform/consent keeps it).
+    Consent => ConsentId;
+}
+
+/// On what a purpose rests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LegalBasis {
+    /// A law or ordinance, cited: `個人情報の保護に関する法律 第69条第1項`.
+    Statute(&'static str),
+    /// The consent of each person (the same law §27(1), §69(2)一); every disclosure names it.
+    Consent,
+    /// Danger to life, body or property, cited; the person is told afterwards.
+    Emergency(&'static str),
+    /// The person looks at their own data (the same law §76).
+    Own,
+}
+
+/// What personal data is used for (利用目的, 個人情報の保護に関する法律 §61). A constant of a module, listed in its
+/// [`ModuleVault`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Purpose {
+    /// Stable code, `module.words`.
+    pub code: &'static str,
+    /// As the person reads it.
+    pub ja: &'static str,
+    /// On what it rests.
+    pub basis: LegalBasis,
+    /// The categories of data it covers; others stay closed.
+    pub categories: &'static [Category],
+}
+
+/// What a module declares to the vault, part of its module value.
+#[derive(Clone, Debug, Default)]
+pub struct ModuleVault {
+    /// The module's name.
+    pub module: &'static str,
+    /// For what it reads personal data.
+    pub purposes: Vec<&'static Purpose>,
+    /// What it stores sealed.
+    pub fields: Vec<&'static Field>,
+}
+
+/// Everything declared, checked at the start.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    purposes: HashMap<&'static str, &'static Purpose>,
+    fields: HashSet<Field>,
+}
+
+impl Registry {
+    pub(crate) fn new(modules: &[ModuleVault]) -> Result<Self> {
+        let mut r = Registry::default();
+        let wrong = |what: &str, why: &str| Err(Error::Declaration(format!("{what}: {why}")));
+        let mut names = HashSet::new();
+        for m in modules {
+            let own = |name: &str| name.split('.').next() == Some(m.module);
+            for p in &m.purposes {
+                if !own(p.code) {
+                    return wrong(p.code, "a purpose's code begins with its module's name and a dot");
+                }
+                if p.categories.is_empty() || p.ja.is_empty() {
+                    return wrong(p.code, "say it in Japanese and name at least one category");
+                }
+                if r.purposes.insert(p.code, p).is_some() {
+                    return wrong(p.code, "declared twice");
+                }
+            }
+            for f in &m.fields {
+                if f.module != m.module || !own(f.class.code) {
+                    return wrong(&f.name(), "a field and its retention class belong to the module");
+                }
+                if !names.insert(f.name()) {
+                    return wrong(&f.name(), "declared twice");
+                }
+                r.fields.insert(**f);
+            }
+        }
+        Ok(r)
+    }
+
+    pub(crate) fn field(&self, f: &Field) -> Result<()> {
+        if self.fields.contains(f) { Ok(()) } else { Err(Error::Undeclared(f.name())) }
+    }
+
+    pub(crate) fn fields(&self) -> impl Iterator<Item = &Field> {
+        self.fields.iter()
+    }
+
+    fn purpose(&self, p: &Purpose) -> Result<()> {
+        match self.purposes.get(p.code) {
+            Some(known) if **known == *p => Ok(()),
+            _ => Err(Error::Undeclared(p.code.to_owned())),
+        }
+    }
+}
+
+/// Who reads, for what, on which basis. The vault opens nothing without one, and it cannot be made without the
+/// proof of a permission that opens personal data ([`Granted`]); work that no person asked for takes
+/// `Granted::for_system`, which is easy to search for.
+///
+/// ```
+/// # use kenroku_access::{Granted, permission, resource_kind};
+/// # use kenroku_types::Tenant;
+/// # use kenroku_vault::{Category, Disclosure, LegalBasis, Purpose};
+/// # resource_kind! {
+/// #     /// 妊産婦
+/// #     pub Mother;
+/// # }
+/// # permission! {
+/// #     /// 妊産婦の連絡先を見る
+/// #     pub ViewMothers = "maternity.view" on Mother, view, personal;
+/// # }
+/// # const VISIT: Purpose = Purpose { code: "maternity.visit", ja: "訪問", basis: LegalBasis::Consent, categories: &[Category::Person] };
+/// let proof: Granted<ViewMothers> = Granted::for_system("maternity", Tenant::SHARED);
+/// let disclosure = Disclosure::new(&proof, &VISIT);
+/// ```
+///
+/// A permission that opens no personal data is no ground:
+///
+/// ```compile_fail
+/// # use kenroku_access::{Granted, permission, resource_kind};
+/// # use kenroku_types::Tenant;
+/// # use kenroku_vault::{Category, Disclosure, LegalBasis, Purpose};
+/// # resource_kind! {
+/// #     /// 妊産婦
+/// #     pub Mother;
+/// # }
+/// # permission! {
+/// #     /// 件数を見る
+/// #     pub CountMothers = "maternity.count" on Mother, view;
+/// # }
+/// # const VISIT: Purpose = Purpose { code: "maternity.visit", ja: "訪問", basis: LegalBasis::Consent, categories: &[Category::Person] };
+/// let proof: Granted<CountMothers> = Granted::for_system("maternity", Tenant::SHARED);
+/// let disclosure = Disclosure::new(&proof, &VISIT);
+/// ```
+#[derive(Clone, Debug)]
+pub struct Disclosure {
+    tenant: Tenant,
+    actor: Actor,
+    permission: &'static str,
+    opens: DataClass,
+    purpose: &'static Purpose,
+    consents: HashMap<SubjectId, ConsentId>,
+    request: Option<RequestId>,
+}
+
+impl Disclosure {
+    /// A disclosure to whoever holds the proof, for a purpose.
+    pub fn new<P: Permission>(proof: &Granted<P>, purpose: &'static Purpose) -> Self {
+        const {
+            assert!(
+                P::META.data.is_some(),
+                "this permission opens no personal data: declare it `personal` or `special_care`"
+            );
+        }
+        Disclosure {
+            tenant: proof.tenant(),
+            actor: proof.actor().clone(),
+            permission: P::META.id,
+            opens: P::META.data.unwrap_or(DataClass::Personal),
+            purpose,
+            consents: HashMap::new(),
+            request: None,
+        }
+    }
+
+    /// The consent of one person, where the purpose rests on consent.
+    #[must_use]
+    pub fn consent(mut self, subject: SubjectId, consent: ConsentId) -> Self {
+        self.consents.insert(subject, consent);
+        self
+    }
+
+    /// The request it happens in, so that the row in the access log leads to the one in the server's log.
+    #[must_use]
+    pub fn request(mut self, id: RequestId) -> Self {
+        self.request = Some(id);
+        self
+    }
+
+    /// Whose data.
+    pub fn tenant(&self) -> Tenant {
+        self.tenant
+    }
+
+    /// For what.
+    pub fn purpose(&self) -> &'static Purpose {
+        self.purpose
+    }
+
+    pub(crate) fn actor(&self) -> String {
+        self.actor.to_string()
+    }
+
+    pub(crate) fn permission(&self) -> &'static str {
+        self.permission
+    }
+
+    pub(crate) fn request_id(&self) -> Option<RequestId> {
+        self.request
+    }
+
+    /// Whether the purpose and the permission cover these fields.
+    pub(crate) fn covers(&self, registry: &Registry, fields: &[&'static Field]) -> Result<()> {
+        registry.purpose(self.purpose)?;
+        for f in fields {
+            registry.field(f)?;
+            if !self.purpose.categories.contains(&f.category) {
+                return Err(Error::NotForPurpose { purpose: self.purpose.code, field: f.name() });
+            }
+            if self.opens < f.data {
+                return Err(Error::NotForPermission { permission: self.permission, field: f.name() });
+            }
+        }
+        Ok(())
+    }
+
+    /// The basis for one person, as the log keeps it.
+    pub(crate) fn basis_for(&self, subject: SubjectId) -> Result<String> {
+        match self.purpose.basis {
+            LegalBasis::Statute(s) => Ok(format!("statute:{s}")),
+            LegalBasis::Emergency(s) => Ok(format!("emergency:{s}")),
+            LegalBasis::Consent => match self.consents.get(&subject) {
+                Some(c) => Ok(format!("consent:{c}")),
+                None => Err(Error::ConsentMissing(self.purpose.code)),
+            },
+            LegalBasis::Own => match &self.actor {
+                Actor::Resident { subject: own, .. } if *own == subject => Ok("own".to_owned()),
+                _ => Err(Error::NotOwn(self.purpose.code)),
+            },
+        }
+    }
+}

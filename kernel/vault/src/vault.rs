@@ -1,0 +1,270 @@
+//! [`Vault`]: the door to everything sealed.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kenroku_store::{Db, params};
+use kenroku_types::ids::SubjectId;
+use kenroku_types::{Env, Tenant};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::disclosure::{Disclosure, ModuleVault, Registry};
+use crate::error::{Error, Result};
+use crate::field::{Field, Slot};
+use crate::keys::{KeyStore, OWN};
+use crate::log::{Log, LogEntry, LogKind};
+use crate::master::MasterKeys;
+use crate::sealed::{Opened, Reader, Sealed, Sealer};
+use crate::sql::{self, LogRow};
+
+/// Unwrapped keys are in use at most this long: within this time an erasure in one process takes effect in all.
+/// One half is for the cache, the other for a [`Reader`] or [`Sealer`] that was made from it.
+pub const MAX_KEY_CACHE: Duration = Duration::from_secs(30);
+
+/// How the vault is run.
+#[derive(Clone, Debug)]
+pub struct VaultOptions {
+    /// How long unwrapped keys are in use, at most [`MAX_KEY_CACHE`].
+    pub key_cache: Duration,
+    /// Of how many people at most.
+    pub cached_people: usize,
+    /// Days for which backups of the key store are kept. After that an erasure holds in every copy.
+    pub key_backup_days: u32,
+}
+
+impl Default for VaultOptions {
+    fn default() -> Self {
+        VaultOptions { key_cache: MAX_KEY_CACHE, cached_people: 20_000, key_backup_days: 7 }
+    }
+}
+
+/// What a vault is made of.
+#[derive(Debug)]
+pub struct VaultParts {
+    /// Clock and randomness.
+    pub env: Env,
+    /// The database with the access log ([`LOG_TABLES`](crate::LOG_TABLES)). On SQLite give it a file of its own,
+    /// so that reading never waits for a writer of the main file.
+    pub log: Db,
+    /// The key store ([`KEY_TABLES`](crate::KEY_TABLES)): a database of its own.
+    pub keys: Db,
+    /// The first level.
+    pub master: MasterKeys,
+    /// What the modules declare.
+    pub modules: Vec<ModuleVault>,
+    /// Bounds.
+    pub options: VaultOptions,
+}
+
+/// The vault. Cheap to clone.
+#[derive(Clone)]
+pub struct Vault(pub(crate) Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) keys: KeyStore,
+    pub(crate) log: Log,
+    pub(crate) registry: Registry,
+    pub(crate) options: VaultOptions,
+}
+
+impl fmt::Debug for Vault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Vault")
+    }
+}
+
+impl Vault {
+    /// Opens the vault: checks the declarations and the master key, and repeats erasures that a restored key
+    /// store has forgotten.
+    ///
+    /// # Errors
+    /// [`Error::Declaration`]; [`Error::Master`] when the file is not the one the key store was made with.
+    pub async fn start(parts: VaultParts) -> Result<Vault> {
+        let VaultParts { env, log, keys, master, modules, mut options } = parts;
+        options.key_cache = options.key_cache.min(MAX_KEY_CACHE);
+        let registry = Registry::new(&modules)?;
+        let keys = KeyStore::new(keys, env, master, options.key_cache / 2, options.cached_people.max(1));
+        keys.register_master().await?;
+        let vault = Vault(Arc::new(Inner { keys, log: Log::new(log), registry, options }));
+        vault.repeat_erasures().await?;
+        Ok(vault)
+    }
+
+    pub(crate) fn keys(&self) -> &KeyStore {
+        &self.0.keys
+    }
+
+    /// Until when keys that are read now may be used.
+    fn until(&self) -> Duration {
+        self.env().clock.monotonic() + self.0.options.key_cache / 2
+    }
+
+    pub(crate) fn env(&self) -> &Env {
+        &self.0.keys.env
+    }
+
+    /// Something that seals these fields of these people, whose keys are made on first use. It waits for the key
+    /// store's disk only when a key is new; sealing itself does not wait.
+    ///
+    /// # Errors
+    /// [`Error::Erased`] for somebody who was erased; [`Error::Undeclared`].
+    pub async fn sealer(
+        &self,
+        tenant: Tenant,
+        subjects: &[SubjectId],
+        fields: &[&'static Field],
+    ) -> Result<Sealer> {
+        let (subjects, classes) = (people(subjects)?, fields.iter().map(|f| f.class.code).collect());
+        for f in fields {
+            self.0.registry.field(f)?;
+        }
+        let until = self.until();
+        let keys = self.keys().ensure(tenant, &subjects, &classes).await?;
+        let (rng, clock) = (self.env().rng.clone(), self.env().clock.clone());
+        Ok(Sealer { tenant, rng, keys, fields: fields.to_vec(), clock, until })
+    }
+
+    /// Seals one value; see [`Vault::sealer`] for several.
+    ///
+    /// # Errors
+    /// As [`Vault::sealer`].
+    pub async fn seal<T: Serialize>(&self, tenant: Tenant, slot: Slot, value: &T) -> Result<Sealed<T>> {
+        self.sealer(tenant, &[slot.subject], &[slot.field]).await?.seal(slot, value)
+    }
+
+    /// Discloses these fields of these people: checks purpose, permission and basis, writes one row per person
+    /// into the access log, waits until they are on the disk, and only then gives a [`Reader`]. People for whom
+    /// nothing is sealed get no row; their values do not open.
+    ///
+    /// # Errors
+    /// [`Error::NotForPurpose`], [`Error::NotForPermission`], [`Error::ConsentMissing`], [`Error::NotOwn`],
+    /// [`Error::Undeclared`]; [`Error::LogUnavailable`] when the log cannot be written.
+    pub async fn disclose(
+        &self,
+        disclosure: &Disclosure,
+        subjects: &[SubjectId],
+        fields: &[&'static Field],
+    ) -> Result<Reader> {
+        disclosure.covers(&self.0.registry, fields)?;
+        let people = people(subjects)?;
+        let mut names: Vec<String> = fields.iter().map(|f| f.name()).collect();
+        names.sort();
+        names.dedup();
+        let names = names.join(",");
+        let mut bases = HashMap::with_capacity(people.len());
+        for s in &people {
+            bases.insert(*s, disclosure.basis_for(*s)?);
+        }
+        let until = self.until();
+        let keys = self.keys().subjects(disclosure.tenant(), &people).await?;
+        let rows = keys
+            .iter()
+            .filter_map(|(s, k)| {
+                let row = self.row(disclosure, LogKind::Read, k.log_ref?, &names);
+                Some(LogRow { basis: bases.remove(s).unwrap_or_default(), ..row })
+            })
+            .collect();
+        self.0.log.append(rows).await?;
+        Ok(Reader {
+            tenant: disclosure.tenant(),
+            keys: keys.into_iter().collect(),
+            fields: fields.to_vec(),
+            clock: self.env().clock.clone(),
+            until,
+        })
+    }
+
+    pub(crate) fn row(&self, d: &Disclosure, kind: LogKind, subject_ref: uuid::Uuid, fields: &str) -> LogRow {
+        LogRow {
+            tenant: d.tenant(),
+            seq: 0,
+            id: self.env().uuid(),
+            at: self.env().now(),
+            kind: kind.text().to_owned(),
+            actor: d.actor(),
+            permission: d.permission().to_owned(),
+            purpose: d.purpose().code.to_owned(),
+            subject_ref,
+            fields: fields.to_owned(),
+            basis: String::new(),
+            request: d.request_id().map(|r| r.uuid()),
+            hash: Vec::new(),
+        }
+    }
+
+    /// Discloses and opens one value.
+    ///
+    /// # Errors
+    /// As [`Vault::disclose`] and [`Reader::open`].
+    pub async fn open<T: DeserializeOwned>(
+        &self,
+        disclosure: &Disclosure,
+        slot: Slot,
+        sealed: &Sealed<T>,
+    ) -> Result<Opened<T>> {
+        self.disclose(disclosure, &[slot.subject], &[slot.field]).await?.open(slot, sealed)
+    }
+
+    /// Discloses and opens many values with one commit of the log. Each value opens or fails by itself.
+    ///
+    /// # Errors
+    /// As [`Vault::disclose`].
+    pub async fn open_many<T: DeserializeOwned>(
+        &self,
+        disclosure: &Disclosure,
+        values: &[(Slot, &Sealed<T>)],
+    ) -> Result<Vec<Result<Opened<T>>>> {
+        let subjects: Vec<SubjectId> = values.iter().map(|(s, _)| s.subject).collect();
+        let mut fields: Vec<&'static Field> = Vec::new();
+        for (s, _) in values {
+            if !fields.iter().any(|f| **f == *s.field) {
+                fields.push(s.field);
+            }
+        }
+        let reader = self.disclose(disclosure, &subjects, &fields).await?;
+        Ok(values.iter().map(|(slot, sealed)| reader.open(*slot, sealed)).collect())
+    }
+
+    /// Who opened this person's data, newest first; `before` is the number of the last row already seen. Nothing
+    /// for somebody who was erased: the link is gone. Whoever shows it to others than the person needs a
+    /// permission of their own for that.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn accesses(
+        &self,
+        tenant: Tenant,
+        subject: SubjectId,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<LogEntry>> {
+        let keys = self.keys().subjects(tenant, &people(&[subject])?).await?;
+        let Some(log_ref) = keys.get(&subject).and_then(|k| k.log_ref) else { return Ok(Vec::new()) };
+        let rows: Vec<LogRow> = self
+            .0
+            .log
+            .db
+            .read()
+            .await?
+            .all(sql::LOG_OF_SUBJECT, params![tenant, log_ref, before.unwrap_or(i64::MAX), limit])
+            .await?;
+        Ok(rows.into_iter().map(LogEntry::from).collect())
+    }
+
+    /// Drops unwrapped keys that are older than their bound. Every use of the vault does so too; a schedule calls
+    /// this so that an idle process forgets as well.
+    pub fn tidy(&self) {
+        self.keys().tidy();
+    }
+}
+
+/// The people without repetition; the id of the tenant's own keys is nobody's.
+pub(crate) fn people(subjects: &[SubjectId]) -> Result<BTreeSet<SubjectId>> {
+    if subjects.contains(&OWN) {
+        return Err(Error::SubjectUnknown);
+    }
+    Ok(subjects.iter().copied().collect())
+}
