@@ -40,7 +40,11 @@ fn child_writes_until_killed() {
     let durable = var("KENROKU_POWERCUT_DURABLE").as_deref() == Some("1");
     let rt = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     rt.block_on(async {
-        let db = Db::open_sqlite(&Path::new(&dir).join("a.db"), LiteOptions { durable, readers: 2, ..LiteOptions::default() }).unwrap();
+        let db = Db::open_sqlite(
+            &Path::new(&dir).join("a.db"),
+            LiteOptions { durable, readers: 2, ..LiteOptions::default() },
+        )
+        .unwrap();
         db.migrate(SCHEMA, Timestamp::EPOCH).await.unwrap();
         let first = i64::from(std::process::id()) << 24;
         let tasks: Vec<_> = (0..8i64)
