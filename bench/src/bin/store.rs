@@ -37,7 +37,7 @@ fn main() -> Result<()> {
     let rt = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     rt.block_on(async {
         let (ours, theirs) = (dir.path().join("ours.db"), dir.path().join("theirs.db"));
-        let db = Db::open_sqlite(&ours, LiteOptions { durable: false, readers: 4 })?;
+        let db = Db::open_sqlite(&ours, LiteOptions { durable: false, readers: 4, ..LiteOptions::default() })?;
         db.migrate(SCHEMA, Timestamp::EPOCH).await?;
         let raw_db = raw_open(&theirs, "off")?;
         raw_db.execute_batch(
