@@ -16,7 +16,7 @@ const TOWNS: &str = include_str!("../data/towns.tsv");
 const BOUNDARIES: &str = include_str!("../data/boundaries.geojson");
 
 /// How far from a municipality's simplified line a point still counts as inside: the line cuts off quays and
-/// bends, and 839 m is the farthest that any town of the data lies outside its own municipality.
+/// bends, and 860 m is the farthest that any town of the data lies outside its own municipality.
 pub const NEAR_BOUNDARY_M: f64 = 1_000.0;
 
 /// The part of the prefecture a municipality is listed under.

@@ -5,7 +5,7 @@
 //! fits, see [`MatchKind`]; within one kind a municipality comes before a town, a town before its parts, and
 //! a spelling that is the same to the letter before one that only folds to the same.
 //!
-//! All names lie in one buffer of about 400 kB that is scanned from end to end: at 8,835 rows an index by
+//! All names lie in one buffer of about 200 kB that is scanned from end to end: at 8,835 rows an index by
 //! n-gram would be faster than anybody notices and one more thing to keep right.
 
 use std::collections::{BTreeSet, HashSet};
@@ -17,7 +17,7 @@ use crate::fold::{fold, plain};
 use crate::geometry::LatLng;
 use crate::model::{Municipality, Places, Town};
 
-/// The longest query that is answered, in characters. The longest full name has 21.
+/// The longest query that is answered, in characters. The longest full name has 18, with its county.
 pub const MAX_QUERY_CHARS: usize = 200;
 /// The most results in one answer.
 pub const MAX_LIMIT: usize = 100;
