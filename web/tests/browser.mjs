@@ -18,9 +18,10 @@ const FLAGS = [
 
 export const LOCALES = ["ja", "ja-x-yasashii", "en"];
 
-/** Pages that exist in the component server; PAGES="/,/snow,…" with BASE_URL tests a real one. */
+/** The pages of the component server, and those of a whole server at BASE_URL; PAGES="/,/snow" chooses. */
 const OWN_PAGES = ["/design", "/design/console", "/design/error"];
-export const PAGES = process.env.PAGES ? process.env.PAGES.split(",") : OWN_PAGES;
+const ALL_PAGES = ["/", "/snow", "/places", "/about/contact", "/about/accessibility", "/developers", ...OWN_PAGES];
+export const PAGES = process.env.PAGES?.split(",") ?? (process.env.BASE_URL ? ALL_PAGES : OWN_PAGES);
 
 export const launch = () =>
   chromium.launch({

@@ -9,7 +9,7 @@ use kenroku_http::{App, AppBuilder, ETag, Path, Public, Routes, Settings, health
 use kenroku_store::{Db, ModuleMigrations};
 use kenroku_types::Env;
 use kenroku_ui::i18n::TextsError;
-use kenroku_ui::{LocaleFile, Shell, Texts};
+use kenroku_ui::{LocaleFile, Names, Shell, Texts};
 
 use crate::{Card, HookError, Module, Values, check};
 
@@ -25,6 +25,8 @@ pub struct OpenApiText(pub String);
 /// What all pages of an installation share, as the config file says.
 #[derive(Clone, Debug, Default)]
 pub struct Look {
+    /// What the installation is called.
+    pub names: Names,
     /// Every page says that its data is simulated (模擬データ).
     pub simulated: bool,
     /// Where people sign in.
@@ -150,7 +152,7 @@ pub async fn assemble(modules: Vec<Module>, base: Base) -> Result<Assembly, Asse
 
 fn shell(modules: &[Module], look: Look) -> Result<Shell, TextsError> {
     let files: Vec<LocaleFile> = modules.iter().flat_map(|m| m.locales.iter().copied()).collect();
-    let mut shell = Shell::new(Texts::new(&files)?).simulated(look.simulated);
+    let mut shell = Shell::new(Texts::new(&files)?).names(look.names).simulated(look.simulated);
     if let Some(href) = look.sign_in {
         shell = shell.sign_in(href);
     }

@@ -1,7 +1,6 @@
 //! Serves the component page with the strict policy of the product and a few tiles, for looking at it and for
 //! the browser tests of this crate alone: `cargo run -p kenroku-ui --example design [address]`.
 
-use axum::extract::Path;
 use axum::http::Request;
 use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
 use axum::middleware::{self, Next};
@@ -49,7 +48,8 @@ async fn base() -> Response {
 }
 
 /// Seven parallel lines over the sample map, drawn into every tile that they cross.
-async fn roads(Path((z, x, y)): Path<(u32, u32, String)>) -> Response {
+#[expect(clippy::disallowed_types, reason = "this sample does not stand on kenroku-http")]
+async fn roads(axum::extract::Path((z, x, y)): axum::extract::Path<(u32, u32, String)>) -> Response {
     let y: u32 = y.trim_end_matches(".mvt").parse().unwrap_or(0);
     // Web Mercator in units of this tile.
     let place = |lng: f64, lat: f64| {

@@ -2,9 +2,10 @@
 //! tests begin here, so a component that breaks at 320 px or in forced colours is found before a page uses it.
 
 use askama::Template;
+use axum::Router;
+use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router};
 use kenroku_types::{JapaneseDate, Problem, Timestamp};
 use serde_json::json;
 
@@ -12,13 +13,13 @@ use crate::chart::{Area, Areas, Bar, Bars, Both, Lines, Series};
 use crate::parts::{self, Choice, Drawing, State, Step, Wrong};
 use crate::{Console, Emergency, Html, Link, Page, Phrase, error};
 
-/// The component page, the staff layout (`/design/console`) and an error page (`/design/error`).
+/// The component page, the staff layout, an error page and the state file of the sample map; all public.
 pub fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     Router::new()
-        .route("/design", get(design))
-        .route("/design/console", get(console))
-        .route("/design/error", get(broken))
-        .route("/design/state.json", get(state_file))
+        .route("/design", get(async |page: Page| components(&page)))
+        .route("/design/console", get(async |page: Page| console(&page)))
+        .route("/design/error", get(async |page: Page| broken(page)))
+        .route("/design/state.json", get(async || state_file()))
 }
 
 /// 2026-01-14 10:20 in Japan: the page shows the same whenever it is looked at.
@@ -71,7 +72,8 @@ fn states(page: &Page) -> Vec<(State, Phrase)> {
     State::ALL.map(|s| (s, word(s))).into()
 }
 
-async fn design(page: Page) -> Html<Design> {
+/// The component page.
+fn components(page: &Page) -> Response {
     let t = |key: &'static str| page.t(key).phrase();
     let notice = Emergency {
         title: t("ui-design-emergency"),
@@ -80,12 +82,12 @@ async fn design(page: Page) -> Html<Design> {
         issued: page.t("ui-design-issued").with("time", page.day_time(AT)).phrase(),
     };
     let places = [
-        town(&page, "能美市", "のみし"),
-        town(&page, "小松市", "こまつし"),
-        town(&page, "白山市", "はくさんし"),
-        town(&page, "金沢市", "かなざわし"),
+        town(page, "北町", "きたまち"),
+        town(page, "東町", "ひがしまち"),
+        town(page, "南町", "みなみまち"),
+        town(page, "西町", "にしまち"),
     ];
-    let states = states(&page);
+    let states = states(page);
     let rows = states.iter().enumerate().map(|(i, (state, word))| Row {
         number: i + 1,
         name: places[i % places.len()].clone(),
@@ -95,7 +97,7 @@ async fn design(page: Page) -> Html<Design> {
     });
     let counts = [5, 2, 2, 1, 1, 0];
     let shares: Vec<(State, usize)> = State::ALL.into_iter().zip(counts).collect();
-    let (kaga, noto) = (t("ui-design-kaga"), t("ui-design-noto"));
+    let (north, south) = (t("ui-design-north"), t("ui-design-south"));
     let step = |title: &'static str, text: &'static str, n: u32| Step {
         title: t(title),
         text: t(text),
@@ -162,9 +164,9 @@ async fn design(page: Page) -> Html<Design> {
         counts,
         rows: rows.collect(),
         towns: vec![
-            Choice::new("1", places[0].clone(), false).under(&kaga),
-            Choice::new("2", places[1].clone(), true).under(&kaga),
-            Choice::new("3", places[2].clone(), false).under(&noto),
+            Choice::new("1", places[0].clone(), false).under(&north),
+            Choice::new("2", places[1].clone(), true).under(&north),
+            Choice::new("3", places[2].clone(), false).under(&south),
         ],
         yes_no: vec![
             Choice::new("yes", t("ui-design-yes"), false),
@@ -195,14 +197,15 @@ async fn design(page: Page) -> Html<Design> {
         bars,
         lines,
         areas,
-        page: Page::clone(&page)
+        page: page
+            .clone()
             .title(t("ui-design"))
             .crumb(t("ui-error-home"), "/")
             .simulated(true)
             .emergency(Some(notice))
             .signed_in(Some(page.t("ui-design-user").plain())),
     };
-    Html(built)
+    Html(built).into_response()
 }
 
 #[derive(Template)]
@@ -213,11 +216,12 @@ struct Staff {
     bars: Bars,
 }
 
-async fn console(page: Page) -> Html<Staff> {
+/// The layout of staff pages.
+fn console(page: &Page) -> Response {
     let t = |key: &'static str| page.t(key).phrase();
-    let rows = states(&page).into_iter().enumerate().map(|(i, (state, word))| Row {
+    let rows = states(page).into_iter().enumerate().map(|(i, (state, word))| Row {
         number: 101 + i,
-        name: town(&page, "小松市", "こまつし"),
+        name: town(page, "東町", "ひがしまち"),
         state,
         word,
         time: (state != State::Unknown).then_some(AT),
@@ -239,7 +243,7 @@ async fn console(page: Page) -> Html<Staff> {
     };
     let frame = Console {
         name: t("ui-design-tool"),
-        place: t("ui-design-kaga"),
+        place: t("ui-design-north"),
         who: t("ui-design-role"),
         leave: Some(Link::new(t("ui-design-leave"), "/design")),
         menu: vec![
@@ -248,10 +252,11 @@ async fn console(page: Page) -> Html<Staff> {
         ],
     };
     let framed = page.clone().title(t("ui-design-staff")).simulated(true).console(frame);
-    Html(Staff { rows: rows.collect(), bars, page: framed })
+    Html(Staff { rows: rows.collect(), bars, page: framed }).into_response()
 }
 
-async fn broken(page: Page) -> Response {
+/// An error page.
+fn broken(page: Page) -> Response {
     error::page(
         &Problem::unavailable("the sample service is asleep").field("/lat", "range", "latitude is −90…90"),
         page,
@@ -259,9 +264,9 @@ async fn broken(page: Page) -> Response {
 }
 
 /// A state file as `<kr-map>` reads it.
-async fn state_file() -> Response {
+fn state_file() -> Response {
     let states =
         json!({ "done": [1, 7], "doing": [2], "part": [3], "todo": [4], "unknown": [5], "out": [6] });
     let file = json!({ "at": AT.to_string(), "text": "10:20", "states": states });
-    Json(file).into_response()
+    ([(CONTENT_TYPE, "application/json")], file.to_string()).into_response()
 }

@@ -46,4 +46,4 @@ mod testing;
 
 pub use i18n::{Locale, LocaleFile, Message, Phrase, Texts};
 pub use page::{Console, Emergency, Given, Link, Page};
-pub use shell::{Html, Shell, mount};
+pub use shell::{Html, Names, Shell, mount};

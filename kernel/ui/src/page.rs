@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, Uri};
 use kenroku_types::{JapaneseDate, Timestamp};
 
 use crate::i18n::{Locale, Message, Phrase, format};
-use crate::{Shell, assets};
+use crate::{Names, Shell, assets};
 
 /// A link with its words.
 #[derive(Clone, Debug)]
@@ -221,6 +221,11 @@ impl Page {
     /// Address of the sign-in page, if this installation has one.
     pub fn sign_in(&self) -> Option<&str> {
         self.shell.sign_in_href()
+    }
+
+    /// The keys of the words that name this installation.
+    pub fn names(&self) -> Names {
+        self.shell.name_keys()
     }
 
     /// The links at the foot of every page in the language of this page.

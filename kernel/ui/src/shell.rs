@@ -13,10 +13,30 @@ use axum::response::{IntoResponse, Response};
 use crate::i18n::{self, Locale};
 use crate::{Page, Texts, error};
 
+/// The keys of the words that name an installation; the default calls it by the product's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Names {
+    /// Name of the site, in the header and in every title.
+    pub site: &'static str,
+    /// One line under it.
+    pub sub: &'static str,
+    /// Who runs it, at the foot.
+    pub sign: &'static str,
+    /// The words of the sign-in button where there is room.
+    pub sign_in: &'static str,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Names { site: "ui-site", sub: "ui-site-sub", sign: "ui-sign", sign_in: "ui-sign-in" }
+    }
+}
+
 /// What all pages of an installation share.
 #[derive(Debug)]
 pub struct Shell {
     texts: Texts,
+    names: Names,
     simulated: bool,
     sign_in: Option<String>,
     footer: Vec<(String, String)>,
@@ -25,7 +45,14 @@ pub struct Shell {
 impl Shell {
     /// A shell with these texts, real data, no sign-in and an empty foot.
     pub fn new(texts: Texts) -> Self {
-        Shell { texts, simulated: false, sign_in: None, footer: Vec::new() }
+        Shell { texts, names: Names::default(), simulated: false, sign_in: None, footer: Vec::new() }
+    }
+
+    /// Names the installation in words of one of its modules.
+    #[must_use]
+    pub fn names(mut self, names: Names) -> Self {
+        self.names = names;
+        self
     }
 
     /// Says on every page that its data is simulated.
@@ -52,6 +79,10 @@ impl Shell {
     /// The texts.
     pub fn texts(&self) -> &Texts {
         &self.texts
+    }
+
+    pub(crate) fn name_keys(&self) -> Names {
+        self.names
     }
 
     pub(crate) fn is_simulated(&self) -> bool {

@@ -94,3 +94,9 @@ portal-sign-in-help = Forgot the password? Ask the administrator of your office.
 portal-login = Name
 portal-password = Password
 portal-sign-out = Sign out
+
+# The frame of every page
+portal-site = Ishikawa Portal
+portal-site-sub = Services of Ishikawa Prefecture and its 19 municipalities
+portal-sign = Ishikawa Prefecture and its 19 municipalities
+portal-sign-in-with = Sign in with Ishikawa ID

@@ -94,3 +94,9 @@ portal-sign-in-help = パスワードを 忘れた《わすれた》ときは、
 portal-login = 名前《なまえ》
 portal-password = パスワード
 portal-sign-out = ログアウトする
+
+# The frame of every page
+portal-site = いしかわポータル
+portal-site-sub = 石川県《いしかわけん》と 19の 市《し》・町《まち》の サービスの 入《い》り口《ぐち》
+portal-sign = 石川県《いしかわけん》・19の 市《し》と 町《まち》
+portal-sign-in-with = いしかわIDで ログイン

@@ -94,3 +94,9 @@ portal-sign-in-help = パスワードを忘れたときは、所属の管理者�
 portal-login = 名前
 portal-password = パスワード
 portal-sign-out = ログアウトする
+
+# The frame of every page
+portal-site = いしかわポータル
+portal-site-sub = 石川県と19市町のサービスの入り口
+portal-sign = 石川県・県内19市町
+portal-sign-in-with = いしかわIDでログイン

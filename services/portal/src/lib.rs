@@ -38,6 +38,14 @@ pub const FOOTER: [(&str, &str); 5] = [
     ("portal-developers", "/developers"),
 ];
 
+/// What this portal is called, for the frame of every page.
+pub const NAMES: kenroku_ui::Names = kenroku_ui::Names {
+    site: "portal-site",
+    sub: "portal-site-sub",
+    sign: "portal-sign",
+    sign_in: "portal-sign-in-with",
+};
+
 /// The texts.
 pub const LOCALES: [kenroku_ui::LocaleFile; 3] = kenroku_ui::locales!("portal", "../i18n");
 
