@@ -67,6 +67,7 @@ pub async fn put_together(modules: Vec<Module>, values: &Values, db: Db) -> Resu
         web: WebRules { secure },
         authenticator: None,
         look: Look {
+            names: kenroku_portal::NAMES,
             simulated: values.bool("site.simulated")?,
             sign_in: Some("/staff/sign-in".to_owned()),
             footer: kenroku_portal::FOOTER.map(|(key, href)| (key.to_owned(), href.to_owned())).to_vec(),

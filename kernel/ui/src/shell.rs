@@ -22,7 +22,7 @@ pub struct Names {
     pub sub: &'static str,
     /// Who runs it, at the foot.
     pub sign: &'static str,
-    /// The words of the sign-in button where there is room.
+    /// The words of the sign-in button.
     pub sign_in: &'static str,
 }
 

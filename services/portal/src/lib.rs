@@ -43,7 +43,7 @@ pub const NAMES: kenroku_ui::Names = kenroku_ui::Names {
     site: "portal-site",
     sub: "portal-site-sub",
     sign: "portal-sign",
-    sign_in: "portal-sign-in-with",
+    sign_in: "portal-sign-in-here",
 };
 
 /// The texts.
