@@ -69,7 +69,8 @@ pub async fn put_together(modules: Vec<Module>, values: &Values, db: Db) -> Resu
         look: Look {
             names: kenroku_portal::NAMES,
             simulated: values.bool("site.simulated")?,
-            sign_in: Some("/staff/sign-in".to_owned()),
+            // Residents cannot sign in before there is an ID for them; staff find their door at the foot.
+            sign_in: None,
             footer: kenroku_portal::FOOTER.map(|(key, href)| (key.to_owned(), href.to_owned())).to_vec(),
         },
         services,

@@ -30,12 +30,13 @@ pub struct Operator {
 }
 
 /// The links at the foot of every page: key and address.
-pub const FOOTER: [(&str, &str); 5] = [
+pub const FOOTER: [(&str, &str); 6] = [
     ("portal-contact", "/about/contact"),
     ("portal-accessibility", "/about/accessibility"),
     ("portal-privacy", "/about/privacy"),
     ("portal-open-data", "/about/open-data"),
     ("portal-developers", "/developers"),
+    ("portal-staff", "/staff/sign-in"),
 ];
 
 /// What this portal is called, for the frame of every page.
