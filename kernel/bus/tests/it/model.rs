@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use kenroku_bus::{Bus, Consumer, Failed, Handle, Received, Settings, Worker};
@@ -58,17 +59,32 @@ impl World {
             w.consumer(Consumer::new(m.who).on(m.clone()))
         });
         let hung = &self.moody[0].hung;
+        // In a troubled time the process also dies between two statements, wherever it happens to wait.
+        let steps = if trouble > 0 && self.rng.below(2) == 0 { self.rng.below(60) } else { u64::MAX };
         tokio::select! {
-            r = w.drain() => drop(r.unwrap()),
+            r = dies_after(steps, w.drain()) => drop(r.transpose().unwrap()),
             () = hung.notified() => {}
         }
     }
 }
 
+/// Drops the future, with whatever it holds, when it has been polled so many times.
+async fn dies_after<F: Future>(mut polls: u64, f: F) -> Option<F::Output> {
+    let mut f = std::pin::pin!(f);
+    std::future::poll_fn(|cx| {
+        if polls == 0 {
+            return Poll::Ready(None);
+        }
+        polls -= 1;
+        f.as_mut().poll(cx).map(Some)
+    })
+    .await
+}
+
 #[kenroku_store::test(SCHEMA, concurrent)]
 async fn whatever_happens_every_fact_has_its_effect_once(db: Db) {
     let fresh = crate::seed();
-    for (base, seed) in [(0, 1), (1_000, 2), (2_000, fresh)] {
+    for (base, seed) in [(0, 1), (1_000, fresh)] {
         eprintln!("seed {seed}");
         one_run(db.clone(), seed, base).await;
     }
@@ -76,7 +92,9 @@ async fn whatever_happens_every_fact_has_its_effect_once(db: Db) {
 
 async fn one_run(db: Db, seed: u64, base: i64) {
     let rng = Rng::seeded(seed);
-    let bus = Bus::local(Env::fixed(START, seed));
+    // Another time for each run, so that the same seed twice does not give the same ids.
+    let start = START.plus(Duration::from_secs(base.unsigned_abs() * 1_000_000));
+    let bus = Bus::local(Env::fixed(start, seed));
     let hung = Arc::new(tokio::sync::Notify::new());
     let moody =
         ["a", "b"].map(|who| Moody { who, rng: rng.clone(), trouble: Arc::default(), hung: hung.clone() });
@@ -85,7 +103,7 @@ async fn one_run(db: Db, seed: u64, base: i64) {
     let (mut open, mut committed): (Vec<(Tx, Vec<i64>)>, Vec<i64>) = (Vec::new(), Vec::new());
     let most_open = if db.engine() == Engine::Sqlite { 1 } else { 4 };
     let mut n = base;
-    for _ in 0..60 {
+    for _ in 0..250 {
         match rng.below(10) {
             0..=2 if open.len() < most_open => open.push((db.begin().await.unwrap(), Vec::new())),
             0..=4 if !open.is_empty() => {
@@ -107,7 +125,7 @@ async fn one_run(db: Db, seed: u64, base: i64) {
             }
             7 => w.bus.env().clock.advance(Duration::from_secs(rng.below(400))),
             // On SQLite the one writer would wait for the open transaction.
-            _ if db.engine() == Engine::Postgres || open.is_empty() => w.work(25).await,
+            _ if db.engine() == Engine::Postgres || open.is_empty() => w.work(15).await,
             _ => {}
         }
     }
