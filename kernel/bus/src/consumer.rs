@@ -245,9 +245,11 @@ impl ConsumerRunner {
 
     async fn call(&self, tx: &mut Tx, e: &Stored) -> Result<(), Failed> {
         let Some((_, h)) = self.consumer.handlers.iter().find(|h| h.0 == e.name) else { return Ok(()) };
-        match AssertUnwindSafe(h.call(tx, e)).catch_unwind().await {
-            Ok(r) => r,
-            Err(_) => Err(Failed::again("the handler panicked; the log has the place")),
+        let call = AssertUnwindSafe(h.call(tx, e)).catch_unwind();
+        match tokio::time::timeout(self.settings.handler_time, call).await {
+            Ok(Ok(r)) => r,
+            Ok(Err(_)) => Err(Failed::again("the handler panicked; the log has the place")),
+            Err(_) => Err(Failed::again("the handler took too long; slow work belongs into a job")),
         }
     }
 

@@ -29,6 +29,8 @@ pub struct Settings {
     pub poll: Duration,
     /// Most events of one consumer in one transaction.
     pub batch: usize,
+    /// How long one event may take. A handler that hangs would stop its consumer, and on SQLite every writer.
+    pub handler_time: Duration,
     /// Consumers working at the same time; each holds a database connection.
     pub handlers_at_once: usize,
     /// Jobs running at the same time.
@@ -54,6 +56,7 @@ impl Default for Settings {
         Settings {
             poll: Duration::from_secs(1),
             batch: 64,
+            handler_time: Duration::from_secs(30),
             handlers_at_once: 4,
             jobs_at_once: 4,
             lease: Duration::from_secs(60),

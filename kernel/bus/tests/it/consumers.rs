@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use kenroku_bus::{Bus, Consumer, Failed, Handle, Received};
+use kenroku_bus::{Backoff, Bus, Consumer, Failed, Handle, Received, Settings, Worker};
 use kenroku_store::{Db, Tx};
 
 use crate::{Blocked, Cleared, SCHEMA, START, T, bus, effect, effects, once, publish, worker};
@@ -178,6 +178,30 @@ async fn a_panic_is_a_failure_like_any_other(db: Db) {
         bus.env().clock.advance(Duration::from_secs(300));
     }
     assert_eq!(effects(&db, "panics").await, once([0, 1, 2]));
+}
+
+#[kenroku_store::test(SCHEMA)]
+async fn a_handler_that_hangs_is_a_failure_like_any_other(db: Db) {
+    struct Hangs;
+    impl Handle<Cleared> for Hangs {
+        async fn handle(&self, tx: &mut Tx, e: Received<Cleared>) -> Result<(), Failed> {
+            effect(tx, "hangs", e.event.n).await?;
+            if e.event.n == 1 { std::future::pending().await } else { Ok(()) }
+        }
+    }
+    let bus = bus();
+    for n in 0..3 {
+        publish(&bus, &db, n).await;
+    }
+    let once_only = Backoff { attempts: 1, ..Backoff::EVENTS };
+    let settings =
+        Settings { handler_time: Duration::from_millis(5), events: once_only, ..Settings::default() };
+    let w = Worker::new(bus.clone(), db.clone(), settings).consumer(Consumer::new("hangs").on(Hangs));
+    w.drain().await.unwrap();
+    let done = effects(&db, "hangs").await;
+    assert!(!done.iter().any(|d| d.0 == 1), "{done:?}");
+    let dead = bus.dead_events(&mut db.read().await.unwrap(), 10).await.unwrap();
+    assert!(dead.iter().any(|d| d.payload == r#"{"n":1}"# && d.error.contains("too long")), "{dead:?}");
 }
 
 #[kenroku_store::test(SCHEMA)]

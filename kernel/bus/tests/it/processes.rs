@@ -2,7 +2,7 @@
 //!
 //! The harness starts this very test binary again in the role of `serve` (publishes facts and writes down each one
 //! that was acknowledged), of `worker`, or of both, and kills them and NATS with SIGKILL; a worker is also frozen
-//! past its lease. `KENROKU_SOAK_ROUNDS` sets how many times (default 12 per seed).
+//! past its lease. `KENROKU_SOAK_ROUNDS` sets how many times (default 8 per seed).
 
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
@@ -270,7 +270,7 @@ impl Drop for Town {
 }
 
 fn rounds() -> u64 {
-    crate::variable("KENROKU_SOAK_ROUNDS").and_then(|r| r.parse().ok()).unwrap_or(12)
+    crate::variable("KENROKU_SOAK_ROUNDS").and_then(|r| r.parse().ok()).unwrap_or(8)
 }
 
 async fn town(seed: u64, pg: Option<String>, roles: &[&'static str]) {
