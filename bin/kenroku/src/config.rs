@@ -5,11 +5,13 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use kenroku_bus::{Bus, NatsSettings};
 use kenroku_http::Settings as Http;
 use kenroku_http::net::IpNet;
 use kenroku_module::settings::{Origin, Raw, UnknownSetting};
 use kenroku_module::{Setting, Values};
 use kenroku_store::{LiteOptions, PgOptions};
+use kenroku_types::Env;
 use toml::de::{DeTable, DeValue};
 
 /// Why a configuration cannot be used.
@@ -288,6 +290,22 @@ pub fn store(v: &Values) -> Result<Store, ConfigError> {
     options.connections = usize::try_from(v.int("store.connections")?).unwrap_or(16);
     options.wait = v.span("store.wait")?;
     Ok(Store::Postgres(options))
+}
+
+/// The bus: of this process alone, or woken through NATS. The line connects in the background for ever.
+///
+/// # Errors
+/// When the token's file cannot be read.
+pub fn bus(v: &Values, env: &Env) -> Result<Bus, ConfigError> {
+    let mut url = v.text("bus.nats")?;
+    if url.is_empty() {
+        return Ok(Bus::local(env.clone()));
+    }
+    if let (Some(token), Some((scheme, host))) = (secret(v, "bus.token_file")?, url.split_once("://")) {
+        url = format!("{scheme}://{token}@{host}");
+    }
+    let installation = v.text("bus.installation")?;
+    Ok(Bus::with_nats(env.clone(), NatsSettings { url, installation }))
 }
 
 /// Escapes for libpq's connection strings.

@@ -36,10 +36,11 @@ pub async fn worker(modules: Vec<Module>, values: Values) -> Result<(), Stop> {
         ));
     }
     open::migrate(&db, &modules).await?;
-    let _assembly = put_together(modules, &values, db).await?;
+    let assembly = put_together(modules, &values, db).await?;
     tracing::info!("worker started");
     let mut stop = stop_signal()?;
-    let _ = stop.wait_for(|stopping| *stopping).await;
+    let stopping = async move { drop(stop.wait_for(|stopping| *stopping).await) };
+    assembly.worker.run(stopping).await.map_err(Stop::fault)?;
     tracing::info!("worker stopped");
     Ok(())
 }
@@ -59,8 +60,10 @@ fn tenants() -> Result<TenantTree, Stop> {
 pub async fn put_together(modules: Vec<Module>, values: &Values, db: Db) -> Result<Assembly, Stop> {
     let settings = config::http(values)?;
     let secure = if settings.tls { SecureCookies::Always } else { SecureCookies::WhenHttps };
+    let env = Env::system();
     let base = Base {
-        env: Env::system(),
+        bus: config::bus(values, &env)?,
+        env,
         settings,
         db,
         tenants: tenants()?,
@@ -123,7 +126,11 @@ pub async fn until_stopped(
         let addr = b.addr().map_err(Stop::fault)?;
         tracing::info!(%addr, "listening");
     }
+    let mut told = stop.clone();
+    let stopping = async move { drop(told.wait_for(|stopping| *stopping).await) };
+    let worker = tokio::spawn(assembly.worker.run(stopping));
     let cut_off = http_serve::serve(&assembly.app, assembly.router, bound, stop).await;
+    worker.await.map_err(Stop::fault)?.map_err(Stop::fault)?;
     tracing::info!(cut_off, "stopped");
     Ok(())
 }

@@ -133,6 +133,18 @@ pub const OWN: &[Setting] = &[
         "",
         "Address of a NATS server, such as nats://10.1.0.5:4222, that wakes the other machines at once. Empty: they look every second.",
     ),
+    setting(
+        "bus.token_file",
+        Kind::SecretFile,
+        "",
+        "File with the token for the NATS server on one line; the address itself holds no secret.",
+    ),
+    setting(
+        "bus.installation",
+        Kind::Text,
+        "kenroku",
+        "Keeps installations apart that share a NATS server: lower-case letters, digits and -.",
+    ),
     setting("log.format", Kind::Choice(&["json", "human"]), "json", "For machines or for people."),
     setting(
         "log.level",

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use kenroku_access::Access;
+use kenroku_bus::Bus;
 use kenroku_store::Db;
 use kenroku_types::{Env, Problem};
 
@@ -27,6 +28,7 @@ struct Inner {
     settings: Settings,
     db: Db,
     access: Access,
+    bus: Bus,
     services: HashMap<TypeId, Arc<dyn Any + Send + Sync>>,
     metrics: Metrics,
     rates: RateLimiter,
@@ -52,6 +54,7 @@ impl App {
     pub fn builder(env: Env, settings: Settings, db: Db, access: Access) -> AppBuilder {
         let rates = RateLimiter::new(settings.rate_per_second, settings.rate_burst);
         AppBuilder(Inner {
+            bus: Bus::local(env.clone()),
             env,
             settings,
             db,
@@ -77,6 +80,11 @@ impl App {
     /// Who may do what.
     pub fn access(&self) -> &Access {
         &self.0.access
+    }
+
+    /// Where events are published and jobs are queued.
+    pub fn bus(&self) -> &Bus {
+        &self.0.bus
     }
 
     /// Limits and addresses.
@@ -136,6 +144,22 @@ impl AppBuilder {
     /// The database.
     pub fn db(&self) -> &Db {
         &self.0.db
+    }
+
+    /// Another bus than the one of this process alone.
+    pub fn use_bus(&mut self, bus: Bus) -> &mut Self {
+        self.0.bus = bus;
+        self
+    }
+
+    /// Where events are published and jobs are queued.
+    pub fn bus(&self) -> &Bus {
+        &self.0.bus
+    }
+
+    /// Who may do what.
+    pub fn access(&self) -> &Access {
+        &self.0.access
     }
 
     /// Limits and addresses.

@@ -5,6 +5,8 @@ use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use kenroku_access::accounts::{AccountRules, Accounts, Passwords};
 use kenroku_access::{Access, Authenticator, Policies, PolicyErrors, TenantTree, WebRules};
+use kenroku_bus::{Bus, Reading, Worker};
+use kenroku_http::metrics::Sample;
 use kenroku_http::{App, AppBuilder, ETag, Path, Public, Routes, Settings, health, idempotency, openapi};
 use kenroku_store::{Db, ModuleMigrations};
 use kenroku_types::Env;
@@ -42,6 +44,8 @@ pub struct Assembly {
     pub app: App,
     /// The service to listen with.
     pub router: Router,
+    /// The background work of all modules.
+    pub worker: Worker,
     /// One line per operation with who may use it.
     pub coverage: String,
 }
@@ -64,6 +68,9 @@ pub enum AssembleError {
     /// A module could not start.
     #[error("module {0} could not start: {1}")]
     Start(&'static str, HookError),
+    /// Two event handlers, jobs or schedules have one name, or a schedule cannot be read.
+    #[error(transparent)]
+    Work(#[from] kenroku_bus::Error),
 }
 
 /// The kernel's own modules, first in every list: their tables, and the pages that every installation has.
@@ -77,9 +84,10 @@ pub fn kernel() -> Vec<Module> {
             &kenroku_ui::design::routes(),
         );
     vec![
+        Module::new("bus").migrations(kenroku_bus::MIGRATIONS),
         // Its permissions, roles and policies are in every `Policies` by themselves.
         Module::new("access").migrations(kenroku_access::accounts::MIGRATIONS),
-        Module::new("http").migrations(idempotency::MIGRATIONS).routes(pages),
+        Module::new("http").migrations(idempotency::MIGRATIONS).routes(pages).work(crate::chores::add),
     ]
 }
 
@@ -98,6 +106,8 @@ pub struct Base {
     pub db: Db,
     /// The tenants of the installation.
     pub tenants: TenantTree,
+    /// Where events and jobs go.
+    pub bus: Bus,
     /// How cookies are set.
     pub web: WebRules,
     /// Who knows sessions and keys; the kernel's staff accounts when absent.
@@ -129,6 +139,9 @@ pub async fn assemble(modules: Vec<Module>, base: Base) -> Result<Assembly, Asse
     };
     let mut builder = App::builder(base.env, base.settings, base.db, access.clone());
     builder.put(access);
+    builder.use_bus(base.bus.clone());
+    let bus = base.bus.clone();
+    builder.metrics().source(move || bus.readings().into_iter().map(sample).collect());
     builder.put(accounts);
     (base.services)(&mut builder, &base.values);
     builder.put(base.values);
@@ -141,13 +154,23 @@ pub async fn assemble(modules: Vec<Module>, base: Base) -> Result<Assembly, Asse
             start(&mut builder).await.map_err(|e| AssembleError::Start(m.name, e))?;
         }
     }
+    let work: Vec<_> = modules.iter().filter_map(|m| Some((m.name, m.work?))).collect();
     let routes = modules.into_iter().fold(Routes::new(), |all, m| all.merge(m.routes));
     let document = openapi::assemble(&routes, env!("CARGO_PKG_VERSION"));
     builder.put(OpenApiText(openapi::to_json(&document)));
     let coverage = routes.coverage();
     let app = builder.build();
+    let mut worker = Worker::new(base.bus, app.db().clone(), kenroku_bus::Settings::default());
+    for (name, add) in work {
+        worker = add(worker, &app).map_err(|e| AssembleError::Start(name, e))?;
+    }
+    worker.check()?;
     let router = kenroku_ui::mount(routes.into_router(&app)?, shell);
-    Ok(Assembly { router: kenroku_http::serve::compressed(router), app, coverage })
+    Ok(Assembly { router: kenroku_http::serve::compressed(router), worker, app, coverage })
+}
+
+fn sample(r: Reading) -> Sample {
+    Sample { name: r.name, help: r.help, counter: r.counter, labels: r.labels, value: r.value }
 }
 
 fn shell(modules: &[Module], look: Look) -> Result<Shell, TextsError> {
@@ -190,6 +213,21 @@ mod tests {
         assert_eq!(site.get("/assets/fallback.css").await.status, 200);
         assert!(site.get("/openapi.json").await.json()["openapi"].is_string());
         assert_eq!(site.get("/readyz").await.status, 200);
+    }
+
+    #[tokio::test]
+    async fn the_kernel_clears_away_by_the_clock() {
+        let site = TestSite::of([]).await;
+        site.work().await;
+        site.app().env().clock.advance(std::time::Duration::from_secs(2 * 3600));
+        let done = site.work().await;
+        assert_eq!((done.fired, done.jobs), (1, 1));
+        assert!(
+            site.get("/metrics")
+                .await
+                .text()
+                .contains("kenroku_bus_jobs_done_total{of=\"http.clear-away\"} 1")
+        );
     }
 
     #[tokio::test]

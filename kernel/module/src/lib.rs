@@ -27,6 +27,7 @@
 
 mod assemble;
 mod check;
+mod chores;
 pub mod settings;
 #[cfg(any(test, feature = "testing"))]
 pub mod test;
@@ -37,6 +38,7 @@ use std::path::PathBuf;
 use std::pin::Pin;
 
 use kenroku_access::{ModuleAccess, PermissionMeta, PolicyFile, Role};
+use kenroku_bus::Worker;
 use kenroku_http::{App, AppBuilder, Routes};
 use kenroku_store::ModuleMigrations;
 use kenroku_ui::LocaleFile;
@@ -54,6 +56,10 @@ pub type HookFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, HookError>> +
 /// Puts a module's services into the app before it serves; the database is migrated, earlier modules have
 /// started.
 pub type StartHook = for<'a> fn(&'a mut AppBuilder) -> HookFuture<'a, ()>;
+
+/// Adds a module's event handlers, jobs and schedules to the worker, after everything has started:
+/// `Ok(worker.consumer(…).job::<MyJob, _>(…).schedule(…))`.
+pub type WorkHook = fn(Worker, &App) -> Result<Worker, HookError>;
 
 /// Writes the demo's data once; returns what it made, for the summary (`12 ploughs, 4 areas`).
 pub type SeedHook = fn(App) -> HookFuture<'static, String>;
@@ -76,6 +82,8 @@ pub struct Module {
     pub card: Option<Card>,
     /// See [`StartHook`].
     pub start: Option<StartHook>,
+    /// See [`WorkHook`].
+    pub work: Option<WorkHook>,
     /// See [`SeedHook`].
     pub demo: Option<SeedHook>,
     /// What `kenroku import` can read for it.
@@ -96,6 +104,7 @@ impl Module {
             entities: Vec::new(),
             card: None,
             start: None,
+            work: None,
             demo: None,
             importers: Vec::new(),
             settings: Vec::new(),
@@ -162,6 +171,13 @@ impl Module {
     #[must_use]
     pub fn start(mut self, hook: StartHook) -> Self {
         self.start = Some(hook);
+        self
+    }
+
+    /// Its event handlers, jobs and schedules; they run in `serve` and in `worker`.
+    #[must_use]
+    pub fn work(mut self, hook: WorkHook) -> Self {
+        self.work = Some(hook);
         self
     }
 

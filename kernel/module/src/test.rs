@@ -9,22 +9,27 @@
 use std::ops::Deref;
 
 use kenroku_access::{TenantTree, WebRules};
+use kenroku_bus::{Bus, Drained, Worker};
 use kenroku_http::Settings;
 use kenroku_http::test::{NOW, TestApp, TestKeys};
 use kenroku_store::Db;
 use kenroku_store::testing::{TestDb, sqlite};
 use kenroku_types::Env;
 
-use crate::{AssembleError, Base, Look, Module, Values, assemble, kernel, migrations};
+use crate::{AssembleError, Base, Look, Module, Values, WorkHook, assemble, kernel, migrations};
 
 /// The kernel and some modules on a fresh database; every method of [`TestApp`] works on it.
 #[derive(Clone)]
-pub struct TestSite(TestApp);
+pub struct TestSite {
+    app: TestApp,
+    /// How the modules add their work; a worker is made for each [`TestSite::work`].
+    work: Vec<WorkHook>,
+}
 
 impl Deref for TestSite {
     type Target = TestApp;
     fn deref(&self) -> &TestApp {
-        &self.0
+        &self.app
     }
 }
 
@@ -46,7 +51,7 @@ impl TestSite {
         let modules = with_kernel(modules);
         let TestDb { db, dir } = sqlite(&migrations(&modules)).await;
         match Self::put_together(db, tenants, modules).await {
-            Ok(site) => TestSite(site.0.keep(dir)),
+            Ok(site) => site.keep(dir),
             Err(e) => panic!("{e}"),
         }
     }
@@ -70,14 +75,16 @@ impl TestSite {
         let modules = with_kernel(modules);
         let TestDb { db, dir } = sqlite(&migrations(&modules)).await;
         let site = Self::put_together(db, TenantTree::default(), modules).await?;
-        Ok(TestSite(site.0.keep(dir)))
+        Ok(site.keep(dir))
     }
 
     async fn put_together(db: Db, tenants: TenantTree, modules: Vec<Module>) -> Result<Self, AssembleError> {
         let keys = TestKeys::default();
         let values = Values::defaults(modules.iter().flat_map(|m| &m.settings), false);
+        let env = Env::fixed(NOW, 1);
         let base = Base {
-            env: Env::fixed(NOW, 1),
+            bus: Bus::local(env.clone()),
+            env,
             settings: Settings::default(),
             db,
             tenants,
@@ -87,8 +94,29 @@ impl TestSite {
             services: |_, _| {},
             values,
         };
+        let work = modules.iter().filter_map(|m| m.work).collect();
         let assembly = assemble(modules, base).await?;
-        Ok(TestSite(TestApp::of(assembly.app, assembly.router, keys)))
+        Ok(TestSite { app: TestApp::of(assembly.app, assembly.router, keys), work })
+    }
+
+    fn keep(self, dir: tempfile::TempDir) -> Self {
+        TestSite { app: self.app.keep(dir), ..self }
+    }
+
+    /// Does all background work that is due on the test's clock: events, jobs, schedules.
+    ///
+    /// # Panics
+    /// When the worker cannot be put together or the database fails.
+    #[expect(clippy::panic, reason = "a test cannot go on when work is not done")]
+    pub async fn work(&self) -> Drained {
+        let app = self.app();
+        let worker = Worker::new(app.bus().clone(), app.db().clone(), kenroku_bus::Settings::default());
+        let worker = self
+            .work
+            .iter()
+            .try_fold(worker, |w, add| add(w, app))
+            .unwrap_or_else(|e| panic!("a module's work: {e}"));
+        worker.drain().await.unwrap_or_else(|e| panic!("{e}"))
     }
 }
 

@@ -134,10 +134,18 @@ async fn copy_pages(source: &Connection, dest: &Path, progress: Progress<'_>) ->
 /// Opens a copy and lets SQLite check it, so that a damaged backup is found now and not when it is needed.
 fn check_file(path: &Path) -> Result<()> {
     let what = |e: String| Error::Unreachable(format!("{} is not a usable backup: {e}", path.display()));
+    // Looking at it makes these two, and a reader may not remove them itself.
+    let beside = ["-wal", "-shm"].map(|s| PathBuf::from(format!("{}{s}", path.display())));
+    let made: Vec<_> = beside.into_iter().filter(|p| !p.exists()).collect();
     let c =
         Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
             .map_err(|e| what(e.to_string()))?;
-    let r: String = c.query_row("pragma quick_check", [], |r| r.get(0)).map_err(|e| what(e.to_string()))?;
+    let r: rusqlite::Result<String> = c.query_row("pragma quick_check", [], |r| r.get(0));
+    drop(c);
+    for file in made {
+        let _ = std::fs::remove_file(file);
+    }
+    let r = r.map_err(|e| what(e.to_string()))?;
     if r == "ok" { Ok(()) } else { Err(what(r)) }
 }
 

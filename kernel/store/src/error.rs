@@ -119,7 +119,7 @@ impl From<tokio_postgres::Error> for Error {
             }
             &S::TOO_MANY_CONNECTIONS | &S::QUERY_CANCELED => Error::Busy(db.message().to_owned()),
             &S::DISK_FULL => Error::Full,
-            c if c.code().starts_with("57P") || c.code().starts_with("08") || c.code().starts_with("28") => {
+            c if ["57P", "08", "28", "3D"].iter().any(|class| c.code().starts_with(class)) => {
                 Error::Unreachable(db.message().to_owned())
             }
             _ => Error::Other(format!("{} ({})", db.message(), db.code().code())),

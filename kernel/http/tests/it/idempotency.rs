@@ -122,6 +122,6 @@ async fn answers_expire_and_are_purged(db: Db) {
     assert_eq!(post(&app, "/act", KEY, json!({})).await.json()["effect"], 2);
     app.app().env().clock.advance(idempotency::KEEP + Duration::from_secs(1));
     let mut tx = db.begin().await.unwrap();
-    assert_eq!(idempotency::purge(&mut tx, Tenant::SHARED, app.app().env().now()).await.unwrap(), 1);
+    assert_eq!(idempotency::purge(&mut tx, app.app().env().now()).await.unwrap(), 1);
     tx.commit().await.unwrap();
 }

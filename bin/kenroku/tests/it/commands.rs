@@ -1,0 +1,127 @@
+use crate::process::{kenroku, run};
+
+#[test]
+fn a_wrong_configuration_is_told_whole_and_a_right_one_is_accepted() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("k.toml");
+    std::fs::write(&file, "[server]\npubic = \"x\"\n[limits]\nbody = \"lots\"\n").unwrap();
+    let check = |env: &[(&str, &str)]| {
+        run(kenroku(dir.path()).args(["config", "check", "--config"]).arg(&file).envs(env.iter().copied()))
+    };
+    let (code, _, said) = check(&[]);
+    assert_eq!(code, 78);
+    assert!(
+        said.contains("line 2: there is no setting “server.pubic”; did you mean “server.public”?"),
+        "{said}"
+    );
+    assert!(
+        said.contains("line 4: limits.body = \"lots\" is not accepted; it takes a size such as"),
+        "{said}"
+    );
+    std::fs::write(&file, "[limits]\nbody = \"2MiB\"\n").unwrap();
+    let (code, said, _) = check(&[]);
+    assert_eq!((code, said.contains("nothing is wrong")), (0, true));
+    assert_eq!(check(&[("KENROKU_LIMITS__BODY", "much")]).0, 78);
+    let (code, _, said) = run(kenroku(dir.path()).args(["serve", "--config", "/no/such.toml"]));
+    assert!(code == 66 && said.contains("/no/such.toml cannot be read"), "{code} {said}");
+    assert_eq!(run(kenroku(dir.path()).arg("sing")).0, 64);
+}
+
+#[test]
+fn settings_are_shown_with_their_origin() {
+    let dir = tempfile::tempdir().unwrap();
+    let (code, said, _) = run(kenroku(dir.path()).args(["config", "show"]));
+    assert_eq!(code, 0);
+    let line = said.lines().find(|l| l.starts_with("server.public")).unwrap();
+    assert!(line.contains("127.0.0.1:0") && line.contains("(KENROKU_SERVER__PUBLIC;"), "{line}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_made_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("file"), "").unwrap();
+    let (code, _, said) = run(kenroku(dir.path()).arg("serve").env("KENROKU_DATA__FOLDER", "file/data"));
+    assert!(code == 73 && said.contains("file/data cannot be written"), "{code} {said}");
+}
+
+#[test]
+fn a_database_server_that_does_not_answer_says_what_to_check() {
+    let dir = tempfile::tempdir().unwrap();
+    let pg = |host: &str, database: &str| {
+        let mut c = kenroku(dir.path());
+        c.args(["migrate"]).env("KENROKU_STORE__ENGINE", "postgres").env("KENROKU_STORE__WAIT", "2s");
+        c.env("KENROKU_STORE__HOST", host)
+            .env("KENROKU_STORE__DATABASE", database)
+            .env("KENROKU_STORE__USER", "postgres");
+        run(&mut c)
+    };
+    let (code, _, said) = pg("/no/such/socket", "kenroku");
+    assert!(code == 69 && said.contains("check store.host"), "{code} {said}");
+    let Some(info) = kenroku_store::testing::postgres() else { return };
+    let host = info.split_whitespace().find_map(|p| p.strip_prefix("host=")).unwrap();
+    let (code, _, said) = pg(host, "no_such_database");
+    assert!(code == 69 && said.contains("does not exist"), "{code} {said}");
+}
+
+#[test]
+fn a_password_file_that_is_missing_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut c = kenroku(dir.path());
+    c.arg("migrate").env("KENROKU_STORE__ENGINE", "postgres").env("KENROKU_STORE__PASSWORD_FILE", "/no/pw");
+    let (code, _, said) = run(&mut c);
+    assert!(
+        code == 78 && said.contains("store.password_file names /no/pw") && said.contains("chmod 600"),
+        "{said}"
+    );
+}
+
+#[test]
+fn accounts_are_made_listed_and_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pw");
+    std::fs::write(&file, "a long enough passphrase\n").unwrap();
+    let add = |login: &str, extra: &[&str]| {
+        run(kenroku(dir.path()).args(["admin", "add-staff", login, "--password-file"]).arg(&file).args(extra))
+    };
+    let (code, said, err) = add("first.operator", &[]);
+    assert!(code == 0 && said.contains("can sign in now"), "{said} {err}");
+    assert_eq!(add("first.operator", &[]).0, 65, "the name is taken");
+    assert_eq!(add("someone", &["--role", "king"]).0, 64);
+    let (code, _, said) = add("someone", &["--tenant", "99999"]);
+    assert!(code == 64 && said.contains("17211"), "{said}");
+    std::fs::write(&file, "short\n").unwrap();
+    let (code, _, said) = add("second", &[]);
+    assert!(code == 65 && said.contains("password"), "{said}");
+    let (_, said, _) = run(kenroku(dir.path()).args(["admin", "list-staff"]));
+    assert!(said.contains("first.operator") && said.ends_with("1 accounts\n"), "{said}");
+}
+
+#[test]
+fn a_copy_is_made_checked_and_put_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("pw");
+    std::fs::write(&file, "a long enough passphrase\n").unwrap();
+    let add = |login: &str| {
+        let (code, ..) =
+            run(kenroku(dir.path()).args(["admin", "add-staff", login, "--password-file"]).arg(&file));
+        assert_eq!(code, 0);
+    };
+    add("before");
+    let (code, said, err) = run(kenroku(dir.path()).args(["backup", "copies"]));
+    assert!(code == 0 && said.contains("complete and on the disk"), "{said} {err}");
+    let copy = std::fs::read_dir(dir.path().join("copies")).unwrap().next().unwrap().unwrap().path();
+    add("after");
+    let (code, said, err) = run(kenroku(dir.path()).arg("restore").arg(&copy));
+    assert!(code == 0 && said.contains("is kept as"), "{said} {err}");
+    let (_, said, _) = run(kenroku(dir.path()).args(["admin", "list-staff"]));
+    assert!(said.contains("before") && !said.contains("after"), "{said}");
+    assert_eq!(run(kenroku(dir.path()).args(["restore", "no-such-copy"])).0, 66);
+}
+
+#[test]
+fn import_kinds_are_listed() {
+    let dir = tempfile::tempdir().unwrap();
+    assert_eq!(run(kenroku(dir.path()).arg("import")).0, 0);
+    let (code, _, said) = run(kenroku(dir.path()).args(["import", "poems", "x"]));
+    assert!(code == 64 && said.contains("there is no import kind “poems”"), "{said}");
+}

@@ -1,0 +1,6 @@
+//! The built binary from outside: its commands, exit codes and messages, and the server on a real port.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests stop at the first surprise")]
+
+mod commands;
+mod process;
+mod server;

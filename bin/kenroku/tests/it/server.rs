@@ -1,0 +1,54 @@
+use std::process::Command;
+
+use crate::process::{Server, kenroku, run};
+
+#[test]
+fn it_serves_refuses_a_second_one_and_stops_when_asked() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(kenroku(dir.path()));
+    assert_eq!(server.get("/readyz").0, 200);
+    let (status, page) = server.get("/");
+    assert!(status == 200 && page.contains("<html lang=\"ja\""), "{status}");
+    let (status, page) = server.get("/no-such-page");
+    assert!(status == 404 && page.contains("<html"), "people get a page: {status}");
+    assert_eq!(server.get("/metrics").0, 200);
+
+    let (code, _, said) = run(kenroku(dir.path()).arg("serve"));
+    assert!(code == 75 && said.contains("another kenroku uses"), "{code} {said}");
+    let other = tempfile::tempdir().unwrap();
+    let (code, _, said) = run(kenroku(other.path()).arg("serve").env("KENROKU_SERVER__PUBLIC", &server.addr));
+    assert!(
+        code == 71 && said.contains("is in use by another program") && said.contains("server.public"),
+        "{said}"
+    );
+    let (code, _, said) = run(kenroku(dir.path()).arg("restore").arg(dir.path().join("data/kenroku.db")));
+    assert!(code == 75, "{code} {said}");
+
+    assert_eq!(server.stop(), 0);
+}
+
+#[test]
+fn after_a_kill_it_starts_again() {
+    let dir = tempfile::tempdir().unwrap();
+    drop(Server::start(kenroku(dir.path())));
+    let again = Server::start(kenroku(dir.path()));
+    assert_eq!((again.get("/readyz").0, again.stop()), (200, 0));
+}
+
+/// On a file system of three megabytes in a mount namespace of its own.
+#[test]
+fn a_full_disk_is_told_and_nothing_is_half_done() {
+    let dir = tempfile::tempdir().unwrap();
+    let small = dir.path().join("small");
+    std::fs::create_dir(&small).unwrap();
+    let script = format!(
+        "mount -t tmpfs -o size=3m none {0} && head -c 2900k /dev/zero > {0}/filler; exec {1} migrate",
+        small.display(),
+        env!("CARGO_BIN_EXE_kenroku"),
+    );
+    let mut c = Command::new("unshare");
+    c.args(["--map-root-user", "--user", "--mount", "sh", "-c", &script]);
+    c.env("KENROKU_DATA__FOLDER", small.join("data")).current_dir(dir.path());
+    let (code, _, said) = run(&mut c);
+    assert!(code == 74 && said.contains("space"), "{code} {said}");
+}
