@@ -323,7 +323,7 @@ impl<'a> Builder<'a> {
                     salt += 1;
                 };
                 let mut s = Segment::new(id, points, number(a), number(b));
-                if !(s.length_m > 0.0) {
+                if s.length_m <= 0.0 {
                     self.report.repair("pieces without length left out", || road.object.to_string());
                     continue;
                 }

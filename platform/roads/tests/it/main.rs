@@ -5,4 +5,5 @@
 mod data;
 mod import;
 mod matching;
+mod service;
 mod synth;

@@ -10,7 +10,7 @@ fn build() -> Option<Network> {
     let (towns, areas) = crate::data::ishikawa(&folder);
     let input =
         Input { towns: &towns, areas: &areas, district: synth::ishikawa_district, shares: Shares::ISHIKAWA };
-    Some(synth::build(&input).expect("a network"))
+    Some(synth::build(&input).unwrap())
 }
 
 #[test]
