@@ -114,7 +114,7 @@ impl Config {
         max_places: 16,
         reach: (1.5, 200.0),
         far_reach: (3.0, 2_000.0),
-        costs: Costs { uturn_m: 60.0, dead_end_m: 20.0, turn_m: 10.0 },
+        costs: Costs { uturn_m: 120.0, dead_end_m: 20.0, turn_m: 60.0 },
         turn_weight: 0.5,
         heading_cost: 4.0,
         min_step_m: 5.0,
@@ -128,8 +128,9 @@ impl Config {
         lag_secs: 30.0,
     };
 
-    /// For a whole track at once. The window is bounded all the same, so that memory is.
-    pub const BATCH: Config = Config { lag_fixes: 500, lag_secs: 0.0, ..Config::ONLINE };
+    /// For a whole track at once. The window is bounded here too: a decision that thirty fixes have not
+    /// overturned is right more often than what a later gap in the road data makes of it.
+    pub const BATCH: Config = Config { lag_fixes: 30, lag_secs: 0.0, ..Config::ONLINE };
 }
 
 /// A vehicle drove along a part of a segment.
