@@ -106,7 +106,7 @@ pub struct Config {
 impl Config {
     /// For following vehicles while they drive.
     pub const ONLINE: Config = Config {
-        sigma_m: 5.0,
+        sigma_m: 4.07,
         tail_sigmas: 4.0,
         beta_m: 3.0,
         beta_per_m: 0.02,
@@ -114,7 +114,7 @@ impl Config {
         max_places: 16,
         reach: (1.5, 200.0),
         far_reach: (3.0, 2_000.0),
-        costs: Costs { uturn_m: 120.0, dead_end_m: 20.0, turn_m: 60.0 },
+        costs: Costs { uturn_m: 120.0, dead_end_m: 20.0, turn_m: 30.0 },
         turn_weight: 0.5,
         heading_cost: 4.0,
         min_step_m: 5.0,
