@@ -49,12 +49,12 @@ pub enum Command {
         #[command(subcommand)]
         what: admin::AdminCommand,
     },
-    /// Write a complete copy of the database while it is in use.
+    /// Write complete copies of the databases while they are in use.
     Backup {
-        /// Folder for the copy; its name carries the time.
+        /// Folder for the copies; their names carry the time.
         folder: PathBuf,
     },
-    /// Put a copy in place of the database. `serve` must be stopped.
+    /// Put a copy in place of the database it was made of. `serve` must be stopped.
     Restore {
         /// The copy.
         file: PathBuf,
@@ -109,7 +109,7 @@ impl Command {
                 print(&format!("{name}: nothing is wrong\n"))
             }
             Command::Admin { what } => admin::run(modules, values, what).await,
-            Command::Backup { folder } => backup::backup(&values, &folder).await,
+            Command::Backup { folder } => backup::backup(&modules, &values, &folder).await,
             Command::Restore { file } => backup::restore(&values, &file).await,
         }
     }

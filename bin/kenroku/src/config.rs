@@ -268,8 +268,29 @@ pub enum Store {
 /// # Errors
 /// When the password's file cannot be read.
 pub fn store(v: &Values) -> Result<Store, ConfigError> {
+    database(v, "store.file", "store.database")
+}
+
+/// The key store of the vault, a database of its own.
+///
+/// # Errors
+/// As [`store`].
+pub fn keys(v: &Values) -> Result<Store, ConfigError> {
+    database(v, "vault.keys_file", "vault.keys_database")
+}
+
+/// The log of who read personal data: on SQLite a file of its own, so that reading never waits for a writer of
+/// the main one.
+///
+/// # Errors
+/// As [`store`].
+pub fn access_log(v: &Values) -> Result<Store, ConfigError> {
+    database(v, "vault.log_file", "store.database")
+}
+
+fn database(v: &Values, file: &str, name: &str) -> Result<Store, ConfigError> {
     if v.text("store.engine")? == "sqlite" {
-        let path = data_folder(v)?.join(v.text("store.file")?);
+        let path = data_folder(v)?.join(v.text(file)?);
         let readers = usize::try_from(v.int("store.readers")?).unwrap_or(8);
         return Ok(Store::Sqlite(path, LiteOptions { readers, ..LiteOptions::default() }));
     }
@@ -278,7 +299,7 @@ pub fn store(v: &Values) -> Result<Store, ConfigError> {
     for (name, value) in [
         ("host", v.text("store.host")?),
         ("port", port),
-        ("dbname", v.text("store.database")?),
+        ("dbname", v.text(name)?),
         ("user", v.text("store.user")?),
     ] {
         let _ = write!(info, "{name}='{}' ", quoted(&value));

@@ -4,8 +4,9 @@ use std::fs::{File, TryLockError};
 use std::path::Path;
 
 use kenroku_module::{Module, Values, migrations};
-use kenroku_store::{Db, MigrationReport};
-use kenroku_types::Clock;
+use kenroku_store::{Db, Engine, MigrationReport};
+use kenroku_types::{Clock, Env};
+use kenroku_vault::{KEY_TABLES, LOG_TABLES, MasterKeys, Vault, VaultOptions, VaultParts};
 
 use crate::config::{self, Store};
 use crate::exit::{Code, Stop};
@@ -51,7 +52,11 @@ fn cannot(path: &Path, e: &std::io::Error) -> Stop {
 
 /// Opens the database. A PostgreSQL server is asked at its first use.
 pub fn database(values: &Values) -> Result<Db, Stop> {
-    match config::store(values)? {
+    open(config::store(values)?)
+}
+
+fn open(store: Store) -> Result<Db, Stop> {
+    match store {
         Store::Sqlite(path, options) => {
             if let Some(folder) = path.parent() {
                 make_folder(folder)?;
@@ -60,6 +65,59 @@ pub fn database(values: &Values) -> Result<Db, Stop> {
         }
         Store::Postgres(options) => Ok(Db::open_postgres(&options)?),
     }
+}
+
+/// Opens the vault over its own databases, which are brought up to date. `main` holds the access log on
+/// PostgreSQL.
+pub async fn vault(values: &Values, main: &Db, modules: &[Module], env: &Env) -> Result<Vault, Stop> {
+    let keys = open(config::keys(values)?)?;
+    let log = match main.engine() {
+        Engine::Sqlite => open(config::access_log(values)?)?,
+        Engine::Postgres => main.clone(),
+    };
+    log.migrate(&[LOG_TABLES], env.now()).await?;
+    keys.migrate(&[KEY_TABLES], env.now()).await.map_err(|e| {
+        let mut stop = Stop::from(e);
+        stop.text.push_str(" (the key store; see vault.keys_file and vault.keys_database)");
+        stop
+    })?;
+    let path = config::data_folder(values)?.join(values.text("vault.master_file")?);
+    let (master, made) = master(&path, env)?;
+    let days = u32::try_from(values.int("vault.key_backup_days")?).unwrap_or(7);
+    let parts = VaultParts {
+        env: env.clone(),
+        log,
+        keys,
+        master,
+        modules: modules.iter().map(|m| m.vault.clone()).collect(),
+        options: VaultOptions { key_backup_days: days, ..VaultOptions::default() },
+    };
+    Vault::start(parts).await.map_err(|e| {
+        let mut stop = vault_stop(e);
+        if made {
+            // A new key beside a key store that was made with another would only hide what is missing.
+            let _ = std::fs::remove_file(&path);
+            stop.text.push_str(&format!("; put the master key back as {}", path.display()));
+        }
+        stop
+    })
+}
+
+/// The master key, and whether it was made just now, as at the first start.
+fn master(path: &Path, env: &Env) -> Result<(MasterKeys, bool), Stop> {
+    if path.exists() {
+        return Ok((MasterKeys::load(path).map_err(vault_stop)?, false));
+    }
+    if let Some(folder) = path.parent() {
+        make_folder(folder)?;
+    }
+    let made = MasterKeys::create(path, &env.rng).map_err(vault_stop)?;
+    tracing::warn!(file = %path.display(), "made a new master key; put a copy into a safe, away from the database's copies");
+    Ok((made, true))
+}
+
+fn vault_stop(e: kenroku_vault::Error) -> Stop {
+    Stop::new(Code::Config, format!("the vault cannot open: {e}"))
 }
 
 /// Brings the schema up to date; says what to check when the server does not answer.

@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 
 use kenroku_access::{Policies, SecureCookies, TenantTree, WebRules};
 use kenroku_http::serve::Bound;
-use kenroku_http::{AppBuilder, Listener, serve as http_serve};
+use kenroku_http::{App, AppBuilder, Listener, serve as http_serve};
 use kenroku_module::{Assembly, Base, Look, Module, Values, assemble};
 use kenroku_places::Places;
 use kenroku_store::{Db, Engine};
 use kenroku_types::Env;
+use kenroku_vault::{MAX_KEY_CACHE, Vault};
 use tokio::sync::watch;
 
 use crate::exit::{Code, Stop};
@@ -63,6 +64,7 @@ pub async fn put_together(modules: Vec<Module>, values: &Values, db: Db) -> Resu
     let env = Env::system();
     let base = Base {
         bus: config::bus(values, &env)?,
+        vault: open::vault(values, &db, &modules, &env).await?,
         env,
         settings,
         db,
@@ -126,13 +128,25 @@ pub async fn until_stopped(
         let addr = b.addr().map_err(Stop::fault)?;
         tracing::info!(%addr, "listening");
     }
-    let mut told = stop.clone();
+    let (mut told, app) = (stop.clone(), assembly.app.clone());
+    let forgetting = tokio::spawn(forget_keys(app));
     let stopping = async move { drop(told.wait_for(|stopping| *stopping).await) };
     let worker = tokio::spawn(assembly.worker.run(stopping));
     let cut_off = http_serve::serve(&assembly.app, assembly.router, bound, stop).await;
+    forgetting.abort();
     worker.await.map_err(Stop::fault)?.map_err(Stop::fault)?;
     tracing::info!(cut_off, "stopped");
     Ok(())
+}
+
+/// Unwrapped keys leave the memory of an idle process too.
+async fn forget_keys(app: App) {
+    let Ok(vault) = app.get::<Vault>() else { return };
+    let mut every = tokio::time::interval(MAX_KEY_CACHE / 4);
+    loop {
+        every.tick().await;
+        vault.tidy();
+    }
 }
 
 /// Turns true at SIGTERM or Ctrl-C; a second signal ends the process at once.

@@ -12,6 +12,10 @@ pub const SECTIONS: &[(&str, &str)] = &[
     ("limits", "How much a client may send and how long it may take. What exceeds them is refused politely."),
     ("data", "Where files live."),
     ("store", "The database: embedded SQLite, or PostgreSQL 15 or newer when one machine is not enough."),
+    (
+        "vault",
+        "Personal data: where its keys and the log of who read it live. Losing the master key loses the data.",
+    ),
     ("bus", "Between several machines; not needed on one."),
     ("log", "Logs go to standard error, one line per event; docs/logging.md says what is never in them."),
     ("site", "What all pages share."),
@@ -127,6 +131,36 @@ pub const OWN: &[Setting] = &[
     ),
     setting("store.connections", Kind::Int(2, 500), "16", "PostgreSQL: most connections of this process."),
     setting("store.wait", Kind::Span, "5s", "PostgreSQL: longest wait for a connection."),
+    setting(
+        "vault.master_file",
+        Kind::Path,
+        "master.key",
+        "File of the master key, inside data.folder unless it begins with /. Made at the first start; keep a copy in a safe, never beside the database's copies.",
+    ),
+    setting(
+        "vault.keys_file",
+        Kind::Path,
+        "keys.db",
+        "SQLite: file of the key store, inside data.folder unless it begins with /.",
+    ),
+    setting(
+        "vault.log_file",
+        Kind::Path,
+        "access-log.db",
+        "SQLite: file of the log of who read personal data, inside data.folder unless it begins with /.",
+    ),
+    setting(
+        "vault.keys_database",
+        Kind::Text,
+        "kenroku_keys",
+        "PostgreSQL: database of the key store, on the same server, with backups of its own.",
+    ),
+    setting(
+        "vault.key_backup_days",
+        Kind::Int(1, 365),
+        "7",
+        "Days after which copies of the key store are deleted: so long an erased person's data could still be read from old copies.",
+    ),
     setting(
         "bus.nats",
         Kind::Text,

@@ -12,6 +12,7 @@ use kenroku_store::{Db, ModuleMigrations};
 use kenroku_types::Env;
 use kenroku_ui::i18n::TextsError;
 use kenroku_ui::{LocaleFile, Names, Shell, Texts};
+use kenroku_vault::Vault;
 
 use crate::{Card, HookError, Module, Values, check};
 
@@ -108,6 +109,8 @@ pub struct Base {
     pub tenants: TenantTree,
     /// Where events and jobs go.
     pub bus: Bus,
+    /// Where personal data is opened; started with what the modules declare (`Module::vault`).
+    pub vault: Vault,
     /// How cookies are set.
     pub web: WebRules,
     /// Who knows sessions and keys; the kernel's staff accounts when absent.
@@ -139,6 +142,7 @@ pub async fn assemble(modules: Vec<Module>, base: Base) -> Result<Assembly, Asse
     };
     let mut builder = App::builder(base.env, base.settings, base.db, access.clone());
     builder.put(access);
+    builder.put(base.vault);
     builder.use_bus(base.bus.clone());
     let bus = base.bus.clone();
     builder.metrics().source(move || bus.readings().into_iter().map(sample).collect());

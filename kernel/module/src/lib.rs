@@ -42,6 +42,7 @@ use kenroku_bus::Worker;
 use kenroku_http::{App, AppBuilder, Routes};
 use kenroku_store::ModuleMigrations;
 use kenroku_ui::LocaleFile;
+use kenroku_vault::{Field, ModuleVault, Purpose};
 
 pub use assemble::{AssembleError, Assembly, Base, Cards, Look, OpenApiText, assemble, kernel, migrations};
 pub use check::check;
@@ -72,6 +73,8 @@ pub struct Module {
     pub migrations: Option<ModuleMigrations>,
     /// Its permissions, roles and policies.
     pub access: ModuleAccess,
+    /// What personal data it keeps sealed, and for what it opens it.
+    pub vault: ModuleVault,
     /// Its operations and pages.
     pub routes: Routes,
     /// Its texts in the three languages.
@@ -98,6 +101,7 @@ impl Module {
         Module {
             name,
             migrations: None,
+            vault: ModuleVault { module: name, ..ModuleVault::default() },
             access: ModuleAccess { module: name, ..ModuleAccess::default() },
             routes: Routes::new(),
             locales: Vec::new(),
@@ -136,6 +140,20 @@ impl Module {
     #[must_use]
     pub fn policies(mut self, text: &'static str, explanation_ja: &'static str) -> Self {
         self.access.policies.push(PolicyFile { module: self.name, text, explanation_ja });
+        self
+    }
+
+    /// For what it opens personal data, each with its legal basis.
+    #[must_use]
+    pub fn purposes(mut self, purposes: &[&'static Purpose]) -> Self {
+        self.vault.purposes.extend_from_slice(purposes);
+        self
+    }
+
+    /// Its sealed columns.
+    #[must_use]
+    pub fn fields(mut self, fields: &[&'static Field]) -> Self {
+        self.vault.fields.extend_from_slice(fields);
         self
     }
 

@@ -7,6 +7,7 @@
 //! ```
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use kenroku_access::{TenantTree, WebRules};
 use kenroku_bus::{Bus, Drained, Worker};
@@ -15,6 +16,7 @@ use kenroku_http::test::{NOW, TestApp, TestKeys};
 use kenroku_store::Db;
 use kenroku_store::testing::{TestDb, sqlite};
 use kenroku_types::Env;
+use kenroku_vault::{KEY_TABLES, LOG_TABLES, MasterKeys, Vault, VaultOptions, VaultParts};
 
 use crate::{AssembleError, Base, Look, Module, Values, WorkHook, assemble, kernel, migrations};
 
@@ -24,6 +26,31 @@ pub struct TestSite {
     app: TestApp,
     /// How the modules add their work; a worker is made for each [`TestSite::work`].
     work: Vec<WorkHook>,
+    /// Keeps the folders of the vault's databases.
+    vault: Arc<TestVault>,
+}
+
+/// A vault on databases of its own, as in production.
+struct TestVault {
+    vault: Vault,
+    _databases: [TestDb; 2],
+}
+
+impl TestVault {
+    #[expect(clippy::panic, reason = "a test cannot go on without its vault")]
+    async fn start(modules: &[Module], env: &Env) -> Self {
+        let (log, keys) = (sqlite(&[LOG_TABLES]).await, sqlite(&[KEY_TABLES]).await);
+        let parts = VaultParts {
+            env: env.clone(),
+            log: log.db.clone(),
+            keys: keys.db.clone(),
+            master: MasterKeys::ephemeral(&env.rng),
+            modules: modules.iter().map(|m| m.vault.clone()).collect(),
+            options: VaultOptions::default(),
+        };
+        let vault = Vault::start(parts).await.unwrap_or_else(|e| panic!("{e}"));
+        TestVault { vault, _databases: [log, keys] }
+    }
 }
 
 impl Deref for TestSite {
@@ -82,7 +109,9 @@ impl TestSite {
         let keys = TestKeys::default();
         let values = Values::defaults(modules.iter().flat_map(|m| &m.settings), false);
         let env = Env::fixed(NOW, 1);
+        let vault = TestVault::start(&modules, &env).await;
         let base = Base {
+            vault: vault.vault.clone(),
             bus: Bus::local(env.clone()),
             env,
             settings: Settings::default(),
@@ -96,11 +125,16 @@ impl TestSite {
         };
         let work = modules.iter().filter_map(|m| m.work).collect();
         let assembly = assemble(modules, base).await?;
-        Ok(TestSite { app: TestApp::of(assembly.app, assembly.router, keys), work })
+        Ok(TestSite { app: TestApp::of(assembly.app, assembly.router, keys), work, vault: Arc::new(vault) })
     }
 
     fn keep(self, dir: tempfile::TempDir) -> Self {
         TestSite { app: self.app.keep(dir), ..self }
+    }
+
+    /// The vault that the modules use.
+    pub fn vault(&self) -> &Vault {
+        &self.vault.vault
     }
 
     /// Does all background work that is due on the test's clock: events, jobs, schedules.

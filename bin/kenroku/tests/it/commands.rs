@@ -109,13 +109,24 @@ fn a_copy_is_made_checked_and_put_back() {
     add("before");
     let (code, said, err) = run(kenroku(dir.path()).args(["backup", "copies"]));
     assert!(code == 0 && said.contains("complete and on the disk"), "{said} {err}");
-    let copy = std::fs::read_dir(dir.path().join("copies")).unwrap().next().unwrap().unwrap().path();
+    let mut names: Vec<_> = std::fs::read_dir(dir.path().join("copies"))
+        .unwrap()
+        .map(|e| e.unwrap().file_name().into_string().unwrap())
+        .collect();
+    names.sort();
+    assert!(names[0].starts_with("access-log-") && names[1].starts_with("kenroku-"), "{names:?}");
+    assert_eq!((names[2].as_str(), names.len()), ("keys", 3), "{names:?}");
+    let copy = dir.path().join("copies").join(&names[1]);
     add("after");
     let (code, said, err) = run(kenroku(dir.path()).arg("restore").arg(&copy));
     assert!(code == 0 && said.contains("is kept as"), "{said} {err}");
     let (_, said, _) = run(kenroku(dir.path()).args(["admin", "list-staff"]));
     assert!(said.contains("before") && !said.contains("after"), "{said}");
+    let key_copy = std::fs::read_dir(dir.path().join("copies/keys")).unwrap().next().unwrap().unwrap().path();
+    let (code, said, err) = run(kenroku(dir.path()).arg("restore").arg(&key_copy));
+    assert!(code == 0 && said.contains("keys.db.before-restore"), "{said} {err}");
     assert_eq!(run(kenroku(dir.path()).args(["restore", "no-such-copy"])).0, 66);
+    assert_eq!(run(kenroku(dir.path()).args(["restore", "pw"])).0, 65, "a file that is no copy");
 }
 
 #[test]
@@ -124,4 +135,18 @@ fn import_kinds_are_listed() {
     assert_eq!(run(kenroku(dir.path()).arg("import")).0, 0);
     let (code, _, said) = run(kenroku(dir.path()).args(["import", "poems", "x"]));
     assert!(code == 64 && said.contains("there is no import kind “poems”"), "{said}");
+}
+
+#[test]
+fn a_lost_master_key_is_told_and_the_right_one_opens() {
+    let dir = tempfile::tempdir().unwrap();
+    let list = || run(kenroku(dir.path()).args(["admin", "list-staff"]));
+    assert_eq!(list().0, 0);
+    let (key, aside) = (dir.path().join("data/master.key"), dir.path().join("aside"));
+    std::fs::rename(&key, &aside).unwrap();
+    let (code, _, said) = list();
+    assert!(code == 78 && said.contains("put the master key back as"), "{code} {said}");
+    assert!(!key.exists(), "no other key takes its place");
+    std::fs::rename(&aside, &key).unwrap();
+    assert_eq!(list().0, 0);
 }

@@ -21,7 +21,8 @@ fn it_serves_refuses_a_second_one_and_stops_when_asked() {
         code == 71 && said.contains("is in use by another program") && said.contains("server.public"),
         "{said}"
     );
-    let (code, _, said) = run(kenroku(dir.path()).arg("restore").arg(dir.path().join("data/kenroku.db")));
+    std::fs::write(dir.path().join("kenroku-x.db"), "").unwrap();
+    let (code, _, said) = run(kenroku(dir.path()).arg("restore").arg(dir.path().join("kenroku-x.db")));
     assert!(code == 75, "{code} {said}");
 
     assert_eq!(server.stop(), 0);
