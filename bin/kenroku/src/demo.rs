@@ -1,13 +1,18 @@
 //! `demo`: the whole product on this machine with simulated data, in one command.
 
 use std::path::Path;
+use std::time::Duration;
 
 use kenroku_access::accounts::{AccountError, Accounts, NewStaff};
 use kenroku_access::kernel::{DATA_OFFICER, MUNI_ADMIN, ManageStaff, OPERATOR, PREF_ADMIN};
 use kenroku_access::{Granted, RoleId};
+use kenroku_http::App;
 use kenroku_module::settings::{Origin, Raw};
 use kenroku_module::{Assembly, Kind, Module, Values};
+use kenroku_roads::model::Direction;
+use kenroku_snow::Snow;
 use kenroku_types::Tenant;
+use tokio::sync::watch;
 
 use crate::cli::print;
 use crate::exit::{Code, Stop};
@@ -69,9 +74,40 @@ pub async fn run(modules: Vec<Module>, mut values: Values) -> Result<(), Stop> {
     }
     let addr = bound.first().and_then(|b| b.addr().ok());
     let port = addr.map_or(8080, |a| a.port());
-    // The simulated world joins here: it gets the address and speaks only the public interfaces.
     print(&welcome(port))?;
-    run::until_stopped(assembly, bound, run::stop_signal()?).await
+    let stop = run::stop_signal()?;
+    let world = tokio::spawn(simulated_world(assembly.app.clone(), port, stop.clone()));
+    let served = run::until_stopped(assembly, bound, stop).await;
+    let _ = world.await;
+    served
+}
+
+/// Ploughs on the roads. They get the address and the keys of their devices, and speak only the public interfaces.
+async fn simulated_world(app: App, port: u16, mut stop: watch::Receiver<bool>) {
+    let Ok(snow) = app.get::<Snow>() else { return };
+    let graph = snow.graph();
+    let network = graph.network();
+    let ploughs = kenroku_snow::seed::fleet(network, snow.settings().prefecture).into_iter().map(|p| {
+        let points = p.tour.iter().flat_map(|(i, d)| {
+            let points = network.segments()[*i as usize].points.iter().copied();
+            if *d == Direction::Forward { points.collect::<Vec<_>>() } else { points.rev().collect() }
+        });
+        kenroku_sim::Plough { key: p.key, tour: points.collect() }
+    });
+    let config = kenroku_sim::SimConfig {
+        base_url: format!("http://127.0.0.1:{port}"),
+        seed: 17,
+        ploughs: ploughs.collect(),
+        clock: app.env().clock.clone(),
+        interval_s: 5,
+        backlog: Duration::from_secs(100 * 60),
+    };
+    let stopped = async move {
+        let _ = stop.wait_for(|stopping| *stopping).await;
+    };
+    if let Err(e) = kenroku_sim::run(config, stopped).await {
+        tracing::warn!(error = %e, "the simulated world could not start");
+    }
 }
 
 fn remember(marker: &Path, made: &str) -> Result<(), Stop> {

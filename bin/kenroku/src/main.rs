@@ -11,6 +11,7 @@
 //! **How to add a module.** One line in `modules.rs`. **A command:** a variant in `cli.rs`, a function here.
 
 mod admin;
+mod background;
 mod backup;
 #[cfg(test)]
 mod blessed;

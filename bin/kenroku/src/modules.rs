@@ -5,7 +5,12 @@ use kenroku_module::Module;
 /// The kernel and every module, in the order in which they start.
 pub fn modules() -> Vec<Module> {
     let mut all = kenroku_module::kernel();
-    all.extend([kenroku_places::module(), kenroku_roads::module(), kenroku_portal::module()]);
+    all.extend([
+        kenroku_places::module(),
+        kenroku_roads::module(),
+        kenroku_snow::module(),
+        kenroku_portal::module(),
+    ]);
     all
 }
 

@@ -13,7 +13,7 @@ use kenroku_vault::{MAX_KEY_CACHE, Vault};
 use tokio::sync::watch;
 
 use crate::exit::{Code, Stop};
-use crate::{config, logging, open};
+use crate::{background, config, logging, open};
 
 /// Serves until the signal to stop.
 pub async fn serve(modules: Vec<Module>, values: Values) -> Result<(), Stop> {
@@ -40,8 +40,16 @@ pub async fn worker(modules: Vec<Module>, values: Values) -> Result<(), Stop> {
     let assembly = put_together(modules, &values, db).await?;
     tracing::info!("worker started");
     let mut stop = stop_signal()?;
+<<<<<<< ours
     let stopping = async move { drop(stop.wait_for(|stopping| *stopping).await) };
     assembly.worker.run(stopping).await.map_err(Stop::fault)?;
+=======
+    let loops = background::start(&assembly.app, &stop);
+    let _ = stop.wait_for(|stopping| *stopping).await;
+    for one in loops {
+        let _ = one.await;
+    }
+>>>>>>> theirs
     tracing::info!("worker stopped");
     Ok(())
 }
@@ -128,6 +136,7 @@ pub async fn until_stopped(
         let addr = b.addr().map_err(Stop::fault)?;
         tracing::info!(%addr, "listening");
     }
+<<<<<<< ours
     let (mut told, app) = (stop.clone(), assembly.app.clone());
     let forgetting = tokio::spawn(forget_keys(app));
     let stopping = async move { drop(told.wait_for(|stopping| *stopping).await) };
@@ -135,6 +144,13 @@ pub async fn until_stopped(
     let cut_off = http_serve::serve(&assembly.app, assembly.router, bound, stop).await;
     forgetting.abort();
     worker.await.map_err(Stop::fault)?.map_err(Stop::fault)?;
+=======
+    let loops = background::start(&assembly.app, &stop);
+    let cut_off = http_serve::serve(&assembly.app, assembly.router, bound, stop).await;
+    for one in loops {
+        let _ = one.await;
+    }
+>>>>>>> theirs
     tracing::info!(cut_off, "stopped");
     Ok(())
 }

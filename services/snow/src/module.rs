@@ -1,0 +1,122 @@
+//! What the module hands to the binary.
+
+use std::sync::Arc;
+
+use axum::http::Method;
+use kenroku_access::{Permission, Role, RoleHome, permission, resource_kind};
+use kenroku_contracts::snow_overview::SnowOverviewPort;
+use kenroku_http::{AppBuilder, Op, Routes, op};
+use kenroku_module::{Card, CardLine, HookError, Kind, Module, Setting, Values};
+use kenroku_places::Places;
+use kenroku_roads::Roads;
+
+use crate::app::Overview;
+use crate::model::Status;
+use crate::pages::{devices, staff};
+use crate::{MIGRATIONS, Settings, Snow, api, pages};
+
+resource_kind! {
+    /// 除雪
+    pub SnowWork;
+}
+permission! {
+    /// 除雪の状況を遅れなしで、車両ごとに見る
+    pub ViewLive = "snow.view-live" on SnowWork, view;
+    /// 除雪車の位置を知らせる
+    pub ReportPosition = "snow.report-position" on SnowWork, operate;
+    /// 出動を始める、終える
+    pub OperateEvent = "snow.operate-event" on SnowWork, operate;
+    /// 位置を送る機器を登録する、止める
+    pub ManageDevices = "snow.manage-devices" on SnowWork, manage;
+}
+
+/// The module.
+pub fn module() -> Module {
+    Module::new("snow")
+        .migrations(MIGRATIONS)
+        .permissions(&[ViewLive::META, ReportPosition::META, OperateEvent::META, ManageDevices::META])
+        .roles(&[Role {
+            id: "snow-desk",
+            ja: "除雪担当",
+            en: "Snow desk",
+            about_ja: "除雪の状況を見て、出動を始め、除雪車の機器を登録します。",
+            home: RoleHome::Government,
+        }])
+        .policies(include_str!("../policies/snow.cedar"), "除雪の状況をだれが見られ、だれが動かせるか。")
+        .routes(routes())
+        .locales(kenroku_ui::locales!("snow", "../i18n"))
+        .card(Card::new("snow-card-title", "snow-card-text", "/snow").order(10).status(|app| {
+            Box::pin(async move {
+                let snow = app.get::<Snow>().map_err(|e| e.0)?;
+                let view = snow.public();
+                let of = |s: Status| view.segments.iter().filter(|v| v.status == s).count();
+                let all = view.segments.len() - of(Status::OutOfScope);
+                Ok(Some(CardLine {
+                    key: "snow-card-status",
+                    args: vec![("done", of(Status::Cleared).to_string()), ("all", all.to_string())],
+                    simulated: snow.network().provenance().simulated,
+                }))
+            })
+        }))
+        .settings(&SETTINGS)
+        .demo(|app| Box::pin(crate::seed::demo(app)))
+        .start(|builder| Box::pin(start(builder)))
+}
+
+/// The operations and pages.
+pub fn routes() -> Routes {
+    Routes::new()
+        .add(op!(api::positions::take_positions).body_limit(api::positions::BODY))
+        .add(op!(api::state::state))
+        .add(op!(api::state::segments))
+        .add(op!(api::tracker_app::by_query))
+        .add(op!(api::tracker_app::by_body).body_limit(64 * 1024))
+        .get("/snow", pages::list::list)
+        .get("/snow/segments/{id}", pages::segment::segment)
+        .add(Op::new(Method::GET, "/staff/snow", staff::board).staff())
+        .add(Op::new(Method::POST, "/staff/snow/events", staff::begin_event).staff())
+        .add(Op::new(Method::POST, "/staff/snow/events/end", staff::end_event).staff())
+        .add(Op::new(Method::GET, "/staff/snow/devices", devices::list).staff())
+        .add(Op::new(Method::POST, "/staff/snow/devices", devices::register).staff())
+        .add(Op::new(Method::POST, "/staff/snow/devices/revoke", devices::revoke).staff())
+}
+
+async fn start(builder: &mut AppBuilder) -> Result<(), HookError> {
+    let values = builder.get::<Values>().map_err(|e| e.0)?;
+    let settings = Settings {
+        public_delay: values.span("snow.public_delay")?,
+        refresh: values.span("snow.refresh")?,
+        stale_after: values.span("snow.stale_after")?,
+        ..Settings::new(Places::shared()?.prefecture().code)
+    };
+    let roads = builder.get::<Roads>().map_err(|e| e.0)?;
+    let snow = Snow::new(builder.db().clone(), builder.env().clone(), roads, settings)?;
+    snow.follow().await?;
+    builder.put(SnowOverviewPort(Arc::new(Overview(snow.clone()))));
+    builder.put(snow);
+    Ok(())
+}
+
+const SETTINGS: [Setting; 3] = [
+    Setting {
+        key: "snow.public_delay",
+        kind: Kind::Span,
+        default: "10m",
+        demo: Some("15s"),
+        about: "How much later the public sees what ploughs did. Following a plough by its live position endangers its driver.",
+    },
+    Setting {
+        key: "snow.refresh",
+        kind: Kind::Span,
+        default: "60s",
+        demo: Some("5s"),
+        about: "How often the public's view of the roads is made anew; caches keep it as long.",
+    },
+    Setting {
+        key: "snow.stale_after",
+        kind: Kind::Span,
+        default: "5m",
+        demo: None,
+        about: "A source or vehicle that sends nothing for this long is called silent.",
+    },
+];

@@ -1,0 +1,370 @@
+//! `/snow`: the roads of a municipality as a sentence, a list and a map.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use kenroku_http::{App, Public, Query, Result};
+use kenroku_places::fold::fold;
+use kenroku_places::{Municipality, Places};
+use kenroku_roads::model::{Manager, Segment};
+use kenroku_types::{MuniCode, Tenant};
+use kenroku_ui::parts::{Choice, State};
+use kenroku_ui::{Html, Link, Page, Phrase};
+
+use super::{
+    Way, age_word, ago, areas, delay, look, manager_word, meaning, moment, name, place_name, route_line,
+    ways, word,
+};
+use crate::Snow;
+use crate::api::snow;
+use crate::board::View;
+use crate::model::Status;
+
+/// Rows on one page.
+const SIZE: usize = 50;
+
+/// What is asked for.
+#[derive(Clone, Debug, Default)]
+struct Asked {
+    area: Option<MuniCode>,
+    manager: Option<Manager>,
+    words: String,
+    states: Vec<Status>,
+    by_age: bool,
+    from: usize,
+}
+
+impl Asked {
+    fn read(fields: Vec<(String, String)>) -> Self {
+        let mut asked = Asked::default();
+        for (key, value) in fields {
+            match key.as_str() {
+                "area" => asked.area = value.parse().ok(),
+                "manager" => asked.manager = Manager::from_word(&value),
+                "q" => asked.words = value.chars().take(60).collect(),
+                "state" => asked.states.extend(Status::from_word(&value)),
+                "view" => asked.by_age = value == "age",
+                "from" => asked.from = value.parse().unwrap_or(0),
+                _ => {}
+            }
+        }
+        asked
+    }
+
+    fn shows(&self, s: Status) -> bool {
+        self.states.is_empty() || self.states.contains(&s)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "snow-areas.html")]
+struct AreasPage {
+    page: Page,
+    asof: Phrase,
+    delay: Phrase,
+    simulated: bool,
+    areas: Vec<Choice>,
+    rows: Vec<AreaRow>,
+}
+
+struct AreaRow {
+    code: String,
+    name: Phrase,
+    line: Phrase,
+}
+
+#[derive(Template)]
+#[template(path = "snow.html")]
+struct SnowPage {
+    page: Page,
+    lead: Phrase,
+    asof: Phrase,
+    delay: Phrase,
+    simulated: bool,
+    warnings: Vec<(Phrase, Phrase)>,
+    areas: Vec<Choice>,
+    managers: Vec<Choice>,
+    words: String,
+    by_age: bool,
+    states: Vec<StateBox>,
+    tabs: Vec<Link>,
+    total: usize,
+    rows: Vec<RoadRow>,
+    first: String,
+    next: String,
+    next_size: usize,
+    bounds: String,
+    poll: u64,
+    labels: Vec<(State, Phrase)>,
+    key: Vec<(State, Phrase, Phrase)>,
+}
+
+struct StateBox {
+    value: &'static str,
+    state: State,
+    label: Phrase,
+    count: usize,
+    checked: bool,
+}
+
+struct RoadRow {
+    index: u32,
+    no: usize,
+    href: String,
+    name: Phrase,
+    route: Phrase,
+    state: State,
+    label: Phrase,
+    age: Phrase,
+    ways: Vec<Way>,
+    late: Phrase,
+}
+
+/// The page.
+pub async fn list(
+    _: Public,
+    app: App,
+    page: Page,
+    Query(fields): Query<Vec<(String, String)>>,
+) -> Result<axum::response::Response> {
+    use axum::response::IntoResponse as _;
+    let snow = snow(&app)?;
+    let places = Places::shared()?;
+    let asked = Asked::read(fields);
+    let view = snow.public();
+    let Some(m) = asked.area.and_then(|a| places.by_code(a)) else {
+        return Ok(Html(all_areas(page, places, &snow, &view)).into_response());
+    };
+    Ok(Html(one_area(page, places, &snow, &view, m, &asked)).into_response())
+}
+
+fn all_areas(page: Page, places: &'static Places, snow: &Snow, view: &View) -> AreasPage {
+    let mut counts: BTreeMap<Option<MuniCode>, [usize; 2]> = BTreeMap::new();
+    for (s, v) in view.network.segments().iter().zip(&view.segments) {
+        let c = counts.entry(s.municipality).or_default();
+        c[0] += usize::from(v.status == Status::Cleared);
+        c[1] += usize::from(v.status != Status::OutOfScope);
+    }
+    let rows = places
+        .municipalities()
+        .iter()
+        .map(|m| {
+            let [done, all] = counts.get(&Some(m.code)).copied().unwrap_or_default();
+            let line = page.t("snow-area-line").with("done", done).with("all", all).phrase();
+            AreaRow { code: m.code.code5(), name: place_name(&page, m), line }
+        })
+        .collect();
+    let simulated = view.network.provenance().simulated;
+    AreasPage {
+        asof: page.ta("snow-asof", [("time", page.time(view.at))]).phrase(),
+        delay: delay(&page, snow.settings().public_delay),
+        areas: areas(&page, places, None),
+        rows,
+        simulated,
+        page: titled(page, "snow-title-all", simulated),
+    }
+}
+
+fn titled(page: Page, key: &'static str, simulated: bool) -> Page {
+    let title = page.t(key).phrase();
+    let simulated = page.simulated || simulated;
+    page.title(title).simulated(simulated)
+}
+
+fn one_area(
+    page: Page,
+    places: &'static Places,
+    snow: &Snow,
+    view: &View,
+    m: &Municipality,
+    asked: &Asked,
+) -> SnowPage {
+    let now = snow.env().now();
+    let wanted = Wanted::new(places, m, &asked.words);
+    let mut all: Vec<u32> = (0..view.segments.len() as u32)
+        .filter(|i| {
+            view.get(*i).is_some_and(|(s, _)| {
+                s.municipality == Some(m.code)
+                    && asked.manager.is_none_or(|w| w == s.manager)
+                    && wanted.has(s)
+            })
+        })
+        .collect();
+    let counts = view.counts(&all);
+    let of = |s: Status| counts.get(&s).copied().unwrap_or(0);
+    let scope = all.len() - of(Status::OutOfScope);
+    let lead = page.t("snow-lead").with("all", scope).with("done", of(Status::Cleared)).phrase();
+    all.retain(|i| view.get(*i).is_some_and(|(_, v)| asked.shows(v.status)));
+    sort(view, &mut all, asked.by_age);
+    let total = all.len();
+    let from = if asked.from < total { asked.from } else { 0 };
+    let row = |(at, i): (usize, &u32)| {
+        let (s, v) = view.get(*i)?;
+        Some(RoadRow {
+            index: *i,
+            no: from + at + 1,
+            href: format!("/snow/segments/{}", s.id),
+            name: name(&page, *i, s),
+            route: route_line(&page, s),
+            state: look(v.status),
+            label: word(&page, v.status),
+            age: if asked.by_age { age_word(&page, v.age(view.at)) } else { Phrase::default() },
+            ways: ways(&page, view, s, v),
+            late: late(&page, snow, s, v.stale, v.status),
+        })
+    };
+    let rows: Vec<RoadRow> = all.iter().skip(from).take(SIZE).enumerate().filter_map(row).collect();
+    let end = from + rows.len();
+    let states = Status::ALL.iter().map(|s| StateBox {
+        value: s.word(),
+        state: look(*s),
+        label: word(&page, *s),
+        count: of(*s),
+        checked: asked.shows(*s),
+    });
+    let mut managers = vec![Choice::new("", page.t("snow-all"), asked.manager.is_none())];
+    managers.extend(
+        [Manager::National, Manager::Prefecture, Manager::Municipality]
+            .map(|w| Choice::new(w.word(), manager_word(&page, w), asked.manager == Some(w))),
+    );
+    let [w, s, e, n] = m.bbox;
+    let simulated = view.network.provenance().simulated;
+    SnowPage {
+        lead,
+        asof: page.ta("snow-asof", [("time", page.time(view.at))]).phrase(),
+        delay: delay(&page, snow.settings().public_delay),
+        simulated,
+        warnings: warnings(&page, places, snow, m, now),
+        areas: areas(&page, places, Some(m)),
+        managers,
+        words: asked.words.clone(),
+        by_age: asked.by_age,
+        states: states.collect(),
+        tabs: vec![
+            Link::new(page.t("snow-by-state"), page.with_query("view", "state")).current(!asked.by_age),
+            Link::new(page.t("snow-by-age"), page.with_query("view", "age")).current(asked.by_age),
+        ],
+        first: if from > 0 { page.with_query("from", "0") } else { String::new() },
+        next: if end < total { page.with_query("from", &end.to_string()) } else { String::new() },
+        next_size: SIZE.min(total.saturating_sub(end)),
+        total,
+        rows,
+        bounds: format!("{w},{s},{e},{n}"),
+        poll: snow.settings().refresh.as_secs(),
+        labels: Status::ALL.iter().map(|s| (look(*s), word(&page, *s))).collect(),
+        key: Status::ALL.iter().map(|s| (look(*s), word(&page, *s), meaning(&page, *s))).collect(),
+        page: {
+            let title = page.ta("snow-title", [("place", place_name(&page, m))]).phrase();
+            let all = page.t("snow-title-all").phrase();
+            let simulated = page.simulated || simulated;
+            page.title(title).crumb(all, "/snow").simulated(simulated)
+        },
+    }
+}
+
+/// By road: 国道, 県道, then the others, each by its number and name. By time: the latest work first.
+fn sort(view: &View, all: &mut [u32], by_age: bool) {
+    if by_age {
+        all.sort_by_cached_key(|i| view.get(*i).map(|(_, v)| (std::cmp::Reverse(v.last_work()), *i)));
+        return;
+    }
+    all.sort_by_cached_key(|i| {
+        view.get(*i).map(|(s, _)| {
+            let digits: String =
+                s.route_no.as_deref().unwrap_or("").chars().filter(char::is_ascii_digit).collect();
+            (
+                s.manager,
+                digits.parse::<u32>().unwrap_or(u32::MAX),
+                s.name.as_deref().map(ToOwned::to_owned),
+                *i,
+            )
+        })
+    });
+}
+
+/// What the words in the search field mean.
+struct Wanted {
+    key: String,
+    /// Points of the towns that fit.
+    towns: Vec<kenroku_roads::geo::Point>,
+    any: bool,
+}
+
+/// A segment within this distance of a town's point belongs to the town.
+const NEAR_M: f64 = 400.0;
+
+impl Wanted {
+    fn new(places: &'static Places, m: &Municipality, words: &str) -> Self {
+        let key = fold(words);
+        let options = kenroku_places::SearchOptions { limit: 20, municipality: Some(m.code) };
+        let hits =
+            if key.is_empty() { Vec::new() } else { places.search(words, options).unwrap_or_default() };
+        let towns = hits
+            .iter()
+            .filter(|h| h.kind < kenroku_places::MatchKind::Similar)
+            .filter_map(|h| h.town)
+            .filter_map(|t| kenroku_roads::geo::Point::from_degrees(t.at.lng, t.at.lat))
+            .collect();
+        Wanted { any: key.is_empty(), key, towns }
+    }
+
+    fn has(&self, s: &Segment) -> bool {
+        if self.any {
+            return true;
+        }
+        let text = [s.name.as_deref(), s.route_no.as_deref()].into_iter().flatten();
+        text.into_iter().any(|t| fold(t).contains(&self.key)) || {
+            let ends = [s.points.first(), s.points.last()];
+            let near = |t| ends.into_iter().flatten().any(|p| kenroku_roads::geo::distance_m(*p, t) < NEAR_M);
+            self.towns.iter().any(|t| near(*t))
+        }
+    }
+}
+
+/// A line for every source of this municipality's roads that is silent during an event.
+fn warnings(
+    page: &Page,
+    places: &Places,
+    snow: &Snow,
+    m: &Municipality,
+    now: kenroku_types::Timestamp,
+) -> Vec<(Phrase, Phrase)> {
+    let after = snow.settings().stale_after;
+    let sources = [places.prefecture().tenant, m.tenant];
+    snow.board(|b| {
+        let silent =
+            |t: &Tenant| b.sources.get(t).is_some_and(|s| s.event.is_some()) && b.is_stale(*t, now, after);
+        let line = |t: Tenant| {
+            let who = places.tenant_name(t).unwrap_or_default();
+            match b.sources.get(&t).and_then(|s| s.heard) {
+                Some(heard) => (
+                    page.t("snow-silent").with("who", who).with("ago", ago(page, heard, now)).phrase(),
+                    page.t("snow-silent-until")
+                        .with("who", who)
+                        .with("time", moment(page, heard, now))
+                        .phrase(),
+                ),
+                None => (
+                    page.ta("snow-silent-always", [("who", who)]).phrase(),
+                    page.ta("snow-silent-unknown", [("who", who)]).phrase(),
+                ),
+            }
+        };
+        sources.into_iter().filter(silent).map(line).collect()
+    })
+}
+
+fn late(page: &Page, snow: &Snow, s: &Segment, stale: bool, status: Status) -> Phrase {
+    if !stale || status == Status::OutOfScope {
+        return Phrase::default();
+    }
+    snow.board(|b| {
+        let source = b.responsible(s).and_then(|t| b.sources.get(&t));
+        match source {
+            None => page.ta("snow-absent", [("manager", manager_word(page, s.manager))]).phrase(),
+            Some(source) => source
+                .heard
+                .map_or_else(Phrase::default, |h| page.ta("snow-no-news", [("time", page.time(h))]).phrase()),
+        }
+    })
+}
