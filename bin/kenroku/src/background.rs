@@ -19,3 +19,12 @@ pub fn start(app: &App, stop: &watch::Receiver<bool>) -> Vec<JoinHandle<()>> {
     }
     running
 }
+
+/// Waits until all have ended.
+pub async fn ended(loops: Vec<JoinHandle<()>>) {
+    for one in loops {
+        if let Err(e) = one.await {
+            tracing::error!(error = %e, "a background loop broke off");
+        }
+    }
+}

@@ -40,16 +40,10 @@ pub async fn worker(modules: Vec<Module>, values: Values) -> Result<(), Stop> {
     let assembly = put_together(modules, &values, db).await?;
     tracing::info!("worker started");
     let mut stop = stop_signal()?;
-<<<<<<< ours
+    let loops = background::start(&assembly.app, &stop);
     let stopping = async move { drop(stop.wait_for(|stopping| *stopping).await) };
     assembly.worker.run(stopping).await.map_err(Stop::fault)?;
-=======
-    let loops = background::start(&assembly.app, &stop);
-    let _ = stop.wait_for(|stopping| *stopping).await;
-    for one in loops {
-        let _ = one.await;
-    }
->>>>>>> theirs
+    background::ended(loops).await;
     tracing::info!("worker stopped");
     Ok(())
 }
@@ -136,7 +130,7 @@ pub async fn until_stopped(
         let addr = b.addr().map_err(Stop::fault)?;
         tracing::info!(%addr, "listening");
     }
-<<<<<<< ours
+    let loops = background::start(&assembly.app, &stop);
     let (mut told, app) = (stop.clone(), assembly.app.clone());
     let forgetting = tokio::spawn(forget_keys(app));
     let stopping = async move { drop(told.wait_for(|stopping| *stopping).await) };
@@ -144,13 +138,7 @@ pub async fn until_stopped(
     let cut_off = http_serve::serve(&assembly.app, assembly.router, bound, stop).await;
     forgetting.abort();
     worker.await.map_err(Stop::fault)?.map_err(Stop::fault)?;
-=======
-    let loops = background::start(&assembly.app, &stop);
-    let cut_off = http_serve::serve(&assembly.app, assembly.router, bound, stop).await;
-    for one in loops {
-        let _ = one.await;
-    }
->>>>>>> theirs
+    background::ended(loops).await;
     tracing::info!(cut_off, "stopped");
     Ok(())
 }
