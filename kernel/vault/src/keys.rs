@@ -10,6 +10,7 @@ use kenroku_types::ids::SubjectId;
 use kenroku_types::{Env, Tenant, Timestamp};
 use uuid::Uuid;
 
+use crate::MAX_KEY_CACHE;
 use crate::aead::{self, Canon, Secret};
 use crate::error::{Error, Result};
 use crate::master::MasterKeys;
@@ -31,16 +32,24 @@ const CHUNK: usize = 500;
 pub(crate) struct SubjectKeys {
     pub log_ref: Option<Uuid>,
     pub erased_at: Option<Timestamp>,
-    classes: BTreeMap<String, BTreeMap<u32, Secret>>,
+    classes: BTreeMap<String, BTreeMap<u32, (Timestamp, Secret)>>,
 }
 
 impl SubjectKeys {
     pub(crate) fn newest(&self, class: &str) -> Option<(u32, &Secret)> {
-        self.classes.get(class)?.last_key_value().map(|(v, k)| (*v, k))
+        self.classes.get(class)?.last_key_value().map(|(v, (_, k))| (*v, k))
+    }
+
+    /// The key for new values: the newest that every process knows by now, so that none meets a value whose key
+    /// is not yet in its cache. The first key of a class is used at once.
+    pub(crate) fn for_sealing(&self, class: &str, now: Timestamp) -> Option<(u32, &Secret)> {
+        let versions = self.classes.get(class)?;
+        let known = versions.iter().rev().find(|(_, (made, _))| made.plus(MAX_KEY_CACHE) <= now);
+        known.or_else(|| versions.first_key_value()).map(|(v, (_, k))| (*v, k))
     }
 
     pub(crate) fn version(&self, class: &str, version: u32) -> Option<&Secret> {
-        self.classes.get(class)?.get(&version)
+        self.classes.get(class)?.get(&version).map(|(_, k)| k)
     }
 }
 
@@ -298,7 +307,7 @@ impl KeyStore {
         subjects: &[SubjectId],
     ) -> Result<Option<BTreeMap<SubjectId, SubjectKeys>>> {
         let mut q = SqlBuilder::new(
-            "select s.subject, s.log_ref, s.erased_at, k.class, k.version, k.wrapped_by, k.wrapped \
+            "select s.subject, s.log_ref, s.erased_at, k.class, k.version, k.wrapped_by, k.wrapped, k.created_at \
              from vaultkey_subject s left join vaultkey_data k \
              on k.tenant = s.tenant and k.subject = s.subject and k.wrapped is not null where s.tenant = ",
         );
@@ -312,12 +321,12 @@ impl KeyStore {
                 erased_at: r.erased_at,
                 classes: BTreeMap::new(),
             });
-            if let (Some(class), Some(version), Some(wrapped_by), Some(wrapped)) =
-                (r.class, r.version, r.wrapped_by, r.wrapped)
+            if let (Some(class), Some(version), Some(wrapped_by), Some(wrapped), Some(made)) =
+                (r.class, r.version, r.wrapped_by, r.wrapped, r.created_at)
             {
                 let row = DataKeyRow { subject: r.subject, class, version, wrapped_by, wrapped };
                 let Some(key) = self.unwrap_data(tenant, &row).await? else { return Ok(None) };
-                keys.classes.entry(row.class).or_default().insert(version, key);
+                keys.classes.entry(row.class).or_default().insert(version, (made, key));
             }
         }
         Ok(Some(out))

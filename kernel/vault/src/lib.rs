@@ -29,7 +29,7 @@
 //!
 //! # How to store and read personal data
 //! List purposes and fields in the module's [`ModuleVault`]; get the [`Sealer`] and the [`Reader`] *before* you
-//! begin a transaction (both wait for a disk), use them inside.
+//! begin a transaction (both wait for a disk), use them inside. Read rows first, then disclose, then open.
 //! ```no_run
 //! # use kenroku_access::{Granted, permission, resource_kind};
 //! # use kenroku_store::{Db, Sql, params, sql};
@@ -62,8 +62,8 @@
 //!     -> Result<String, Box<dyn std::error::Error>>
 //! {
 //!     let why = Disclosure::new(proof, &VISIT).consent(who, agreed).request(request);
-//!     let reader = vault.disclose(&why, &[who], &[&NAME]).await?;
 //!     let (sealed,): (Sealed<String>,) = db.read().await?.one(GET, params![proof.tenant(), who]).await?;
+//!     let reader = vault.disclose(&why, &[who], &[&NAME]).await?;
 //!     Ok(reader.open(NAME.at(who, who.uuid()), &sealed)?.into_value())
 //! }
 //! ```
@@ -74,7 +74,9 @@
 //! Fields that should survive the renewal of data keys: a [`Reseal`].
 
 mod aead;
+mod align;
 mod backup;
+mod checkpoint;
 mod disclosure;
 mod erase;
 mod error;
@@ -88,7 +90,11 @@ mod sealed;
 pub mod search;
 mod sql;
 mod vault;
+mod verify;
+mod witness;
 
+pub use align::{Finding, Manipulation};
+pub use checkpoint::{Checkpoint, RowMark, SealReport, SignedCheckpoint};
 pub use disclosure::{ConsentId, Disclosure, LegalBasis, ModuleVault, Purpose};
 pub use erase::Erasure;
 pub use error::{Error, Result, StoreError};
@@ -98,6 +104,8 @@ pub use master::MasterKeys;
 pub use rotate::{RENEWAL_GRACE, Reseal, Resealing, RotationReport};
 pub use sealed::{Opened, Reader, Resealer, Sealed, Sealer};
 pub use vault::{MAX_KEY_CACHE, Vault, VaultOptions, VaultParts};
+pub use verify::{LogReport, TenantLogReport, verify_log};
+pub use witness::{Answer as WitnessAnswer, FileWitness, Testimony, TestimonyPage, Witness};
 
 use kenroku_store::{ModuleMigrations, migrations};
 

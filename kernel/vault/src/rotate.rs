@@ -7,7 +7,7 @@
 //!   restart (or let them read it again by themselves); `rotate` wraps the tenant keys anew and reports the
 //!   generations that may leave the file.
 //! - **Tenant key:** [`Vault::renew_tenant_key`]; `rotate` wraps the data keys anew and drops the old version.
-//! - **Data key:** [`Vault::renew_data_key`]; new values use it, `rotate` asks the modules ([`Reseal`]) to renew
+//! - **Data key:** [`Vault::renew_data_key`]; when every process knows it new values use it, `rotate` asks the modules ([`Reseal`]) to renew
 //!   old values and destroys the old version when none is left and [`RENEWAL_GRACE`] is over.
 
 use std::collections::BTreeSet;
@@ -20,15 +20,15 @@ use kenroku_types::ids::SubjectId;
 use kenroku_types::{Tenant, Timestamp};
 use uuid::Uuid;
 
-use crate::Vault;
 use crate::error::{Error, Result};
 use crate::field::{Field, RetentionClass};
 use crate::sealed::Resealer;
 use crate::sql::{self, DataKeyRow};
 use crate::vault::people;
+use crate::{MAX_KEY_CACHE, Vault};
 
 /// An old data key is kept at least this long after the new one was made: by then every process uses the new one
-/// ([`MAX_KEY_CACHE`](crate::MAX_KEY_CACHE)) and every transaction that used the old one is over.
+/// (twice [`MAX_KEY_CACHE`]) and every transaction that used the old one is over.
 pub const RENEWAL_GRACE: Duration = Duration::from_secs(600);
 
 /// Rows per transaction.
@@ -88,8 +88,8 @@ impl Vault {
         Ok(self.keys().newest_tenant_key(tenant).await?.0)
     }
 
-    /// Makes a new key for one class of one person. New values use it: here at once, in other processes within
-    /// [`MAX_KEY_CACHE`](crate::MAX_KEY_CACHE).
+    /// Makes a new key for one class of one person. New values use it after [`MAX_KEY_CACHE`], when every process
+    /// knows it.
     ///
     /// # Errors
     /// [`Error::SubjectUnknown`], [`Error::Erased`].
@@ -278,6 +278,13 @@ impl Vault {
             .fields()
             .filter(of_class)
             .any(|f| !reseals.iter().any(|r| r.fields().contains(&f)));
+        let versions: Vec<(u32, Timestamp)> =
+            self.keys().db.read().await?.all(sql::LIVE_VERSIONS, params![tenant, subject, class]).await?;
+        let Some((newest, made)) = versions.last().copied() else { return Ok(()) };
+        if made.plus(MAX_KEY_CACHE) > began {
+            report.waiting += versions.len() as u64 - 1;
+            return Ok(());
+        }
         self.keys().forget(tenant, [subject]);
         let keys = self.keys().subjects(tenant, &BTreeSet::from([subject])).await?;
         let Some(keys) = keys.into_values().next().filter(|k| k.erased_at.is_none()) else { return Ok(()) };
@@ -291,9 +298,6 @@ impl Vault {
                 }
             }
         }
-        let versions: Vec<(u32, Timestamp)> =
-            self.keys().db.read().await?.all(sql::LIVE_VERSIONS, params![tenant, subject, class]).await?;
-        let Some((newest, made)) = versions.last().copied() else { return Ok(()) };
         if uncovered || made.plus(RENEWAL_GRACE) > began {
             report.waiting += versions.len() as u64 - 1;
             return Ok(());

@@ -19,7 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use zeroize::Zeroizing;
 
-use crate::aead::{self, Canon, OVERHEAD};
+use crate::aead::{self, Canon, OVERHEAD, Secret};
 use crate::error::{Error, Result};
 use crate::field::{Field, Slot};
 use crate::keys::SubjectKeys;
@@ -128,8 +128,13 @@ fn aad(header: &[u8], tenant: Tenant, slot: &Slot) -> Vec<u8> {
         .done()
 }
 
-fn close<T>(keys: &SubjectKeys, rng: &Rng, tenant: Tenant, slot: &Slot, plain: &[u8]) -> Result<Sealed<T>> {
-    let (version, key) = keys.newest(slot.field.class.code).ok_or(Error::SubjectUnknown)?;
+fn close<T>(
+    (version, key): (u32, &Secret),
+    rng: &Rng,
+    tenant: Tenant,
+    slot: &Slot,
+    plain: &[u8],
+) -> Result<Sealed<T>> {
     let mut bytes = Vec::with_capacity(HEADER + plain.len() + OVERHEAD);
     bytes.extend_from_slice(&[FORMAT, AES_256_GCM]);
     bytes.extend_from_slice(&version.to_be_bytes());
@@ -184,7 +189,8 @@ impl Sealer {
         serde_json::to_writer(&mut *plain, value).map_err(|_| Error::Content)?;
         let padded = plain.len().next_multiple_of(BLOCK);
         plain.resize(padded, b' ');
-        close(keys, &self.rng, self.tenant, &slot, &plain)
+        let key = keys.for_sealing(slot.field.class.code, self.clock.now()).ok_or(Error::SubjectUnknown)?;
+        close(key, &self.rng, self.tenant, &slot, &plain)
     }
 }
 
@@ -258,12 +264,12 @@ impl Resealer {
         if slot.subject != self.subject {
             return Err(Error::NotDisclosed(slot.field.name()));
         }
-        let newest = self.keys.newest(slot.field.class.code).ok_or(Error::SubjectUnknown)?.0;
-        if sealed.key_version() == newest {
+        let newest = self.keys.newest(slot.field.class.code).ok_or(Error::SubjectUnknown)?;
+        if sealed.key_version() == newest.0 {
             return Ok(None);
         }
         let plain = uncover(&self.keys, self.tenant, &slot, sealed)?;
-        close(&self.keys, &self.rng, self.tenant, &slot, &plain).map(Some)
+        close(newest, &self.rng, self.tenant, &slot, &plain).map(Some)
     }
 }
 

@@ -133,8 +133,9 @@ pub struct SubjectRow {
     pub version: Option<u32>,
     pub wrapped_by: Option<u32>,
     pub wrapped: Option<Vec<u8>>,
+    pub created_at: Option<Timestamp>,
 }
-row!(SubjectRow { subject, log_ref, erased_at, class, version, wrapped_by, wrapped });
+row!(SubjectRow { subject, log_ref, erased_at, class, version, wrapped_by, wrapped, created_at });
 
 // --- the log ---
 pub const TAKE_NUMBERS: &Sql = sql!(
@@ -193,6 +194,7 @@ pub const UNWITNESSED: &Sql = sql!(
     "select number, size, body, signature, frontier from vault_checkpoint \
      where tenant = $1 and witnessed_at is null order by number limit $2"
 );
+pub const CHECKPOINT_SIZE: &Sql = sql!("select size from vault_checkpoint where tenant = $1 and number = $2");
 pub const WITNESSED: &Sql =
     sql!("update vault_checkpoint set witnessed_at = $3 where tenant = $1 and number = $2");
 

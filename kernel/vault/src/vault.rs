@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use crate::disclosure::{Disclosure, ModuleVault, Registry};
 use crate::error::{Error, Result};
 use crate::field::{Field, Slot};
-use crate::keys::{KeyStore, OWN};
+use crate::keys::{KeyStore, OWN, SubjectKeys};
 use crate::log::{Log, LogEntry, LogKind};
 use crate::master::MasterKeys;
 use crate::sealed::{Opened, Reader, Sealed, Sealer};
@@ -139,6 +139,8 @@ impl Vault {
     /// into the access log, waits until they are on the disk, and only then gives a [`Reader`]. People for whom
     /// nothing is sealed get no row; their values do not open.
     ///
+    /// Read the rows first and disclose then: the reader knows the keys of everything that was stored before.
+    ///
     /// # Errors
     /// [`Error::NotForPurpose`], [`Error::NotForPermission`], [`Error::ConsentMissing`], [`Error::NotOwn`],
     /// [`Error::Undeclared`]; [`Error::LogUnavailable`] when the log cannot be written.
@@ -148,8 +150,21 @@ impl Vault {
         subjects: &[SubjectId],
         fields: &[&'static Field],
     ) -> Result<Reader> {
-        disclosure.covers(&self.0.registry, fields)?;
         let people = people(subjects)?;
+        let knows = |_: &SubjectId, k: &SubjectKeys| fields.iter().all(|f| k.newest(f.class.code).is_some());
+        self.disclose_known(disclosure, people, fields, knows).await
+    }
+
+    /// `knows` tells whether the keys from the cache are enough; otherwise another process has made one since.
+    async fn disclose_known(
+        &self,
+        disclosure: &Disclosure,
+        people: BTreeSet<SubjectId>,
+        fields: &[&'static Field],
+        knows: impl Fn(&SubjectId, &SubjectKeys) -> bool,
+    ) -> Result<Reader> {
+        disclosure.covers(&self.0.registry, fields)?;
+        let tenant = disclosure.tenant();
         let mut names: Vec<String> = fields.iter().map(|f| f.name()).collect();
         names.sort();
         names.dedup();
@@ -159,7 +174,13 @@ impl Vault {
             bases.insert(*s, disclosure.basis_for(*s)?);
         }
         let until = self.until();
-        let keys = self.keys().subjects(disclosure.tenant(), &people).await?;
+        let mut keys = self.keys().subjects(tenant, &people).await?;
+        let stale: BTreeSet<SubjectId> =
+            keys.iter().filter(|(s, k)| k.erased_at.is_none() && !knows(s, k)).map(|(s, _)| *s).collect();
+        if !stale.is_empty() {
+            self.keys().forget(tenant, stale.iter().copied());
+            keys.extend(self.keys().subjects(tenant, &stale).await?);
+        }
         let rows = keys
             .iter()
             .filter_map(|(s, k)| {
@@ -168,13 +189,8 @@ impl Vault {
             })
             .collect();
         self.0.log.append(rows).await?;
-        Ok(Reader {
-            tenant: disclosure.tenant(),
-            keys: keys.into_iter().collect(),
-            fields: fields.to_vec(),
-            clock: self.env().clock.clone(),
-            until,
-        })
+        let (keys, clock) = (keys.into_iter().collect(), self.env().clock.clone());
+        Ok(Reader { tenant, keys, fields: fields.to_vec(), clock, until })
     }
 
     pub(crate) fn row(&self, d: &Disclosure, kind: LogKind, subject_ref: uuid::Uuid, fields: &str) -> LogRow {
@@ -205,7 +221,10 @@ impl Vault {
         slot: Slot,
         sealed: &Sealed<T>,
     ) -> Result<Opened<T>> {
-        self.disclose(disclosure, &[slot.subject], &[slot.field]).await?.open(slot, sealed)
+        let knows =
+            |_: &SubjectId, k: &SubjectKeys| k.version(slot.field.class.code, sealed.key_version()).is_some();
+        let reader = self.disclose_known(disclosure, people(&[slot.subject])?, &[slot.field], knows).await?;
+        reader.open(slot, sealed)
     }
 
     /// Discloses and opens many values with one commit of the log. Each value opens or fails by itself.
@@ -219,12 +238,17 @@ impl Vault {
     ) -> Result<Vec<Result<Opened<T>>>> {
         let subjects: Vec<SubjectId> = values.iter().map(|(s, _)| s.subject).collect();
         let mut fields: Vec<&'static Field> = Vec::new();
-        for (s, _) in values {
+        let mut needed: HashMap<SubjectId, Vec<(&str, u32)>> = HashMap::new();
+        for (s, sealed) in values {
             if !fields.iter().any(|f| **f == *s.field) {
                 fields.push(s.field);
             }
+            needed.entry(s.subject).or_default().push((s.field.class.code, sealed.key_version()));
         }
-        let reader = self.disclose(disclosure, &subjects, &fields).await?;
+        let knows = |s: &SubjectId, k: &SubjectKeys| {
+            needed.get(s).is_none_or(|n| n.iter().all(|(class, v)| k.version(class, *v).is_some()))
+        };
+        let reader = self.disclose_known(disclosure, people(&subjects)?, &fields, knows).await?;
         Ok(values.iter().map(|(slot, sealed)| reader.open(*slot, sealed)).collect())
     }
 

@@ -1,5 +1,11 @@
 //! The vault on both engines.
-#![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod erasing;
+mod no_other_way;
 mod opening;
+mod rotating;
+mod sealing;
+mod searching;
+mod statements;
 mod world;
