@@ -145,7 +145,13 @@ async fn send(
         match o {
             Out::Wake(w) if !bytes.contains(&w.byte()) => bytes.push(w.byte()),
             Out::Wake(_) => {}
-            Out::Live(l) => publish(client, shared, format!("{live}{}", l.subject), l.bytes.to_vec()).await,
+            Out::Live(l) => {
+                if !publish(client, shared, format!("{live}{}", l.subject), l.bytes.to_vec()).await {
+                    // A server that stands still: what is queued behind would only be late as well.
+                    while out.try_recv().is_ok() {}
+                    return;
+                }
+            }
         }
         next = out.try_recv().ok();
     }
@@ -154,12 +160,14 @@ async fn send(
     }
 }
 
-async fn publish(client: &async_nats::Client, shared: &Shared, subject: String, bytes: Vec<u8>) {
+async fn publish(client: &async_nats::Client, shared: &Shared, subject: String, bytes: Vec<u8>) -> bool {
     // While the server is away the client's own queue fills up and would wait for ever.
     let sent = tokio::time::timeout(Duration::from_millis(200), client.publish(subject, bytes.into())).await;
-    if !matches!(sent, Ok(Ok(()))) {
+    let sent = matches!(sent, Ok(Ok(())));
+    if !sent {
         shared.metrics.add(Count::LiveDropped, "", 1);
     }
+    sent
 }
 
 fn changed(event: &async_nats::Event, state: &AtomicU8, shared: &Shared) {
