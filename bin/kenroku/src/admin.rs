@@ -1,5 +1,6 @@
 //! `admin`: what the operator does at the machine, before anybody can sign in.
 
+use std::fmt::Write as _;
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
 
@@ -9,10 +10,12 @@ use kenroku_access::kernel::{ManageStaff, ViewStaff};
 use kenroku_access::{Granted, Matrix, RoleId};
 use kenroku_module::{Module, Values};
 use kenroku_places::Places;
-use kenroku_types::{MuniCode, Tenant};
+use kenroku_types::{Clock, MuniCode, Tenant};
+use kenroku_vault::{LOG_TABLES, verify_log};
 
 use crate::cli::print;
 use crate::exit::{Code, Stop};
+use crate::progress::Progress;
 use crate::{open, run};
 
 /// The actor in logs and records.
@@ -44,6 +47,8 @@ pub enum AdminCommand {
         #[arg(long, default_value = "installation")]
         tenant: String,
     },
+    /// Compare the log of who read personal data with its witness (setting vault.witness_folder), row by row.
+    VerifyLog,
     /// List the roles.
     Roles,
     /// Print who may do what and by which rule.
@@ -58,6 +63,7 @@ pub async fn run(modules: Vec<Module>, values: Values, what: AdminCommand) -> Re
             let lines = policies.roles().iter().map(|r| format!("{:<20} {} ({})\n", r.id, r.ja, r.en));
             print(&lines.collect::<String>())
         }
+        AdminCommand::VerifyLog => verify(&values).await,
         AdminCommand::Matrix => print(&Matrix::new(&policies).to_string()),
         AdminCommand::AddStaff { login, tenant, roles, name, password_file } => {
             let tenant = tenant_of(&tenant)?;
@@ -95,6 +101,42 @@ pub async fn run(modules: Vec<Module>, values: Values, what: AdminCommand) -> Re
             print(&format!("{}{} accounts\n", lines.collect::<String>(), rows.len()))
         }
     }
+}
+
+async fn verify(values: &Values) -> Result<(), Stop> {
+    let Some(witness) = open::witness(values)? else {
+        return Err(Stop::new(
+            Code::Config,
+            "vault.witness_folder is not set: there is nothing to compare the log with",
+        ));
+    };
+    let db = open::access_log(values)?;
+    db.migrate(&[LOG_TABLES], Clock::system().now()).await?;
+    let mut progress = Progress::new("verify-log");
+    let report = verify_log(&db, &witness, &mut |_, rows| progress.at(rows, 0))
+        .await
+        .map_err(|e| Stop::new(Code::Io, e.to_string()))?;
+    let seconds = progress.finish();
+    let mut out = String::new();
+    for (tenant, t) in &report.tenants {
+        let at = t.witnessed_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+        let _ = writeln!(
+            out,
+            "{tenant}: {} rows, {} of them witnessed in {} checkpoints, last {at}",
+            t.rows, t.witnessed_rows, t.checkpoints
+        );
+        for f in &t.findings {
+            let _ = writeln!(out, "  row {}: {:?}: {}", f.seq, f.what, f.detail);
+        }
+        if t.more_findings > 0 {
+            let _ = writeln!(out, "  and {} more", t.more_findings);
+        }
+    }
+    if report.is_intact() {
+        return print(&format!("{out}the log is as it was witnessed ({seconds:.1} s)\n"));
+    }
+    print(&out)?;
+    Err(Stop::new(Code::Data, "the access log was changed; call the data officer and do not delete anything"))
 }
 
 async fn accounts(modules: Vec<Module>, values: &Values) -> Result<std::sync::Arc<Accounts>, Stop> {

@@ -13,6 +13,23 @@ pub fn check(path: &str, now: &str) {
         std::fs::write(path, now).unwrap();
         return;
     }
+    compare(path, now, "run the tests of `kenroku` with KENROKU_BLESS=1");
+}
+
+/// Compares a list that people must read before it changes: it is never renewed by a switch. What it should say
+/// is left in `target/` for whoever has read the difference.
+///
+/// # Panics
+/// When they differ.
+pub fn by_hand(path: &str, now: &str) {
+    let name = std::path::Path::new(path).file_name().unwrap();
+    let proposal = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target").join(name);
+    std::fs::write(&proposal, now).unwrap();
+    let path_now = proposal.canonicalize().unwrap();
+    compare(path, now, &format!("if that is what you mean: cp {} {path}", path_now.display()));
+}
+
+fn compare(path: &str, now: &str, then: &str) {
     let committed = std::fs::read_to_string(path).unwrap_or_default();
     let changed: Vec<String> = now
         .lines()
@@ -23,8 +40,7 @@ pub fn check(path: &str, now: &str) {
         .collect();
     assert!(
         committed == now,
-        "{path} is not what the code says now; look at the change, then run the tests of `kenroku` with \
-         KENROKU_BLESS=1:\n{}",
+        "{path} is not what the code says now; look at the change, then {then}:\n{}",
         changed.join("\n")
     );
 }

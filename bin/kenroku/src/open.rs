@@ -6,7 +6,7 @@ use std::path::Path;
 use kenroku_module::{Module, Values, migrations};
 use kenroku_store::{Db, Engine, MigrationReport};
 use kenroku_types::{Clock, Env};
-use kenroku_vault::{KEY_TABLES, LOG_TABLES, MasterKeys, Vault, VaultOptions, VaultParts};
+use kenroku_vault::{FileWitness, KEY_TABLES, LOG_TABLES, MasterKeys, Vault, VaultOptions, VaultParts};
 
 use crate::config::{self, Store};
 use crate::exit::{Code, Stop};
@@ -101,6 +101,23 @@ pub async fn vault(values: &Values, main: &Db, modules: &[Module], env: &Env) ->
         }
         stop
     })
+}
+
+/// Who keeps the checkpoints of the access log, when one is configured.
+pub fn witness(values: &Values) -> Result<Option<FileWitness>, Stop> {
+    let folder = values.text("vault.witness_folder")?;
+    if folder.is_empty() {
+        return Ok(None);
+    }
+    let data = config::data_folder(values)?;
+    FileWitness::new(Path::new(&folder), &data)
+        .map(Some)
+        .map_err(|e| Stop::new(Code::Config, format!("vault.witness_folder: {e}")))
+}
+
+/// The database with the access log.
+pub fn access_log(values: &Values) -> Result<Db, Stop> {
+    open(config::access_log(values)?)
 }
 
 /// The master key, and whether it was made just now, as at the first start.

@@ -66,6 +66,7 @@ pub async fn put_together(modules: Vec<Module>, values: &Values, db: Db) -> Resu
     let env = Env::system();
     let base = Base {
         bus: config::bus(values, &env)?,
+        witness: open::witness(values)?,
         vault: open::vault(values, &db, &modules, &env).await?,
         env,
         settings,

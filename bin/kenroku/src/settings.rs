@@ -156,6 +156,12 @@ pub const OWN: &[Setting] = &[
         "PostgreSQL: database of the key store, on the same server, with backups of its own.",
     ),
     setting(
+        "vault.witness_folder",
+        Kind::Path,
+        "",
+        "Folder on another machine or disk, outside data.folder, where signed checkpoints of the access log go: `kenroku admin verify-log` compares with it. Empty: a change of the log is not found out.",
+    ),
+    setting(
         "vault.key_backup_days",
         Kind::Int(1, 365),
         "7",

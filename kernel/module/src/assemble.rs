@@ -12,8 +12,9 @@ use kenroku_store::{Db, ModuleMigrations};
 use kenroku_types::Env;
 use kenroku_ui::i18n::TextsError;
 use kenroku_ui::{LocaleFile, Names, Shell, Texts};
-use kenroku_vault::Vault;
+use kenroku_vault::{FileWitness, Vault};
 
+use crate::chores::LogWitness;
 use crate::{Card, HookError, Module, Values, check};
 
 /// The portal's tiles of all modules, sorted; a service that the portal takes from the app.
@@ -111,6 +112,8 @@ pub struct Base {
     pub bus: Bus,
     /// Where personal data is opened; started with what the modules declare (`Module::vault`).
     pub vault: Vault,
+    /// Who keeps the checkpoints of the access log.
+    pub witness: Option<FileWitness>,
     /// How cookies are set.
     pub web: WebRules,
     /// Who knows sessions and keys; the kernel's staff accounts when absent.
@@ -143,6 +146,9 @@ pub async fn assemble(modules: Vec<Module>, base: Base) -> Result<Assembly, Asse
     let mut builder = App::builder(base.env, base.settings, base.db, access.clone());
     builder.put(access);
     builder.put(base.vault);
+    if let Some(witness) = base.witness {
+        builder.put(LogWitness(witness));
+    }
     builder.use_bus(base.bus.clone());
     let bus = base.bus.clone();
     builder.metrics().source(move || bus.readings().into_iter().map(sample).collect());
@@ -225,7 +231,7 @@ mod tests {
         site.work().await;
         site.app().env().clock.advance(std::time::Duration::from_secs(2 * 3600));
         let done = site.work().await;
-        assert_eq!((done.fired, done.jobs), (1, 1));
+        assert_eq!((done.fired, done.jobs), (2, 2));
         assert!(
             site.get("/metrics")
                 .await

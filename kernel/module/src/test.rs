@@ -112,6 +112,7 @@ impl TestSite {
         let vault = TestVault::start(&modules, &env).await;
         let base = Base {
             vault: vault.vault.clone(),
+            witness: None,
             bus: Bus::local(env.clone()),
             env,
             settings: Settings::default(),

@@ -150,3 +150,19 @@ fn a_lost_master_key_is_told_and_the_right_one_opens() {
     std::fs::rename(&aside, &key).unwrap();
     assert_eq!(list().0, 0);
 }
+
+#[test]
+fn the_access_log_is_compared_with_its_witness() {
+    let dir = tempfile::tempdir().unwrap();
+    let verify = |witness: &str| {
+        let witness =
+            if witness.is_empty() { String::new() } else { dir.path().join(witness).display().to_string() };
+        run(kenroku(dir.path()).args(["admin", "verify-log"]).env("KENROKU_VAULT__WITNESS_FOLDER", witness))
+    };
+    assert_eq!(run(kenroku(dir.path()).args(["admin", "list-staff"])).0, 0);
+    let (code, said, err) = verify("elsewhere");
+    assert!(code == 0 && said.contains("the log is as it was witnessed"), "{said} {err}");
+    assert_eq!(verify("").0, 78, "nothing to compare with");
+    let (code, _, said) = verify("data/inside");
+    assert!(code == 78 && said.contains("lies in the data folder"), "{said}");
+}
