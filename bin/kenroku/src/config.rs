@@ -276,7 +276,12 @@ pub fn store(v: &Values) -> Result<Store, ConfigError> {
 /// # Errors
 /// As [`store`].
 pub fn keys(v: &Values) -> Result<Store, ConfigError> {
-    database(v, "vault.keys_file", "vault.keys_database")
+    let mut store = database(v, "vault.keys_file", "vault.keys_database")?;
+    if let Store::Sqlite(_, options) = &mut store {
+        // A destroyed key must leave no trace in the file.
+        options.secure_delete = true;
+    }
+    Ok(store)
 }
 
 /// The log of who read personal data: on SQLite a file of its own, so that reading never waits for a writer of

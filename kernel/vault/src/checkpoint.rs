@@ -172,6 +172,7 @@ impl Vault {
                 failed.get_or_insert(e);
             }
         }
+        self.scrub_if_due().await;
         failed.map_or(Ok(report), Err)
     }
 

@@ -7,6 +7,7 @@
 use kenroku_store::{Db, SqlBuilder, params};
 use kenroku_types::ids::SubjectId;
 use kenroku_types::{Tenant, Timestamp};
+use std::sync::PoisonError;
 use std::time::Duration;
 use uuid::Uuid;
 
@@ -20,6 +21,8 @@ use crate::{MAX_KEY_CACHE, Vault};
 
 /// In the log: all classes of a person.
 const ALL: &str = "*";
+/// The key store is freed of traces at most this often: on PostgreSQL it reads the whole table.
+const SCRUB_EVERY: Duration = Duration::from_secs(60);
 /// Erasures that one question looks up.
 const PAGE: usize = 500;
 
@@ -56,7 +59,7 @@ impl Vault {
         };
         self.record(order, subject, log_ref, ALL).await?;
         let at = self.destroy_all(tenant, subject).await?;
-        self.scrub().await;
+        self.scrub_soon().await;
         Ok(self.erasure(at))
     }
 
@@ -74,7 +77,7 @@ impl Vault {
         self.record(order, subject, log_ref, class.code).await?;
         let at = self.env().now();
         self.destroy_class(order.tenant(), subject, class.code, at).await?;
-        self.scrub().await;
+        self.scrub_soon().await;
         Ok(self.erasure(at))
     }
 
@@ -130,11 +133,32 @@ impl Vault {
         Ok(())
     }
 
-    /// Empties what the key store's engine keeps of overwritten rows. An erasure does not fail for it: a schedule
-    /// may call it again.
+    /// Empties what the key store's engine keeps of overwritten rows. An erasure does not fail for it, and many
+    /// erasures share one; [`Vault::seal_batch`](crate::Vault::seal_batch), which runs every minute, makes up for it.
     pub async fn scrub(&self) {
-        if let Err(e) = self.keys().db.scrub(&["vaultkey_data", "vaultkey_subject"]).await {
+        let done = self.keys().db.scrub(&["vaultkey_data", "vaultkey_subject"]).await;
+        let mut s = self.0.scrubbing.lock().unwrap_or_else(PoisonError::into_inner);
+        s.last = Some(self.env().clock.monotonic());
+        s.due = done.is_err();
+        if let Err(e) = done {
             tracing::warn!(error = %e, "traces of destroyed keys could not be removed; trying again later");
+        }
+    }
+
+    async fn scrub_soon(&self) {
+        self.0.scrubbing.lock().unwrap_or_else(PoisonError::into_inner).due = true;
+        self.scrub_if_due().await;
+    }
+
+    /// Scrubs when keys were destroyed since the last time and that was a while ago.
+    pub(crate) async fn scrub_if_due(&self) {
+        let now = self.env().clock.monotonic();
+        let due = {
+            let s = self.0.scrubbing.lock().unwrap_or_else(PoisonError::into_inner);
+            s.due && s.last.is_none_or(|last| now.saturating_sub(last) >= SCRUB_EVERY)
+        };
+        if due {
+            self.scrub().await;
         }
     }
 

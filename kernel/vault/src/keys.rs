@@ -53,6 +53,16 @@ impl SubjectKeys {
     }
 }
 
+#[cfg(test)]
+impl SubjectKeys {
+    /// Versions 1 … n of one class.
+    pub(crate) fn of(class: &str, keys: Vec<Secret>) -> Self {
+        let versions = (1..).zip(keys.into_iter().map(|k| (Timestamp::EPOCH, k))).collect();
+        let classes = BTreeMap::from([(class.to_owned(), versions)]);
+        SubjectKeys { log_ref: None, erased_at: None, classes }
+    }
+}
+
 #[derive(Default)]
 struct Cache {
     /// Grows with every [`KeyStore::forget`]: what was read before must not be kept after.

@@ -276,9 +276,48 @@ impl Resealer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::field::{Category, RetentionClass};
+    use kenroku_types::Rng;
     use proptest::prelude::*;
 
+    const KEEP: RetentionClass =
+        RetentionClass { code: "a.keep", ja: "試験", days: None, source: "試験" };
+    const A: Field = Field::new("a", "t", "c", "甲", KEEP, Category::Person);
+    // The same letters, cut elsewhere.
+    const B: Field = Field::new("a", "tc", "", "乙", KEEP, Category::Person);
+
     proptest! {
+        #[test]
+        fn whatever_is_sealed_opens_in_its_place_alone(
+            text in ".{0,100}", seed: u64, subject: u128, row: u128, tenant: u128, bit in 0usize..4000
+        ) {
+            let rng = Rng::seeded(seed);
+            let keys = SubjectKeys::of(KEEP.code, vec![Secret::random(&rng), Secret::random(&rng)]);
+            let id = |n: u128| SubjectId::from_uuid(uuid::Uuid::from_u128(n));
+            let (t, slot) = (Tenant::from_uuid(uuid::Uuid::from_u128(tenant)), A.at(id(subject), uuid::Uuid::from_u128(row)));
+            let mut plain = serde_json::to_vec(&text).unwrap();
+            plain.resize(plain.len().next_multiple_of(BLOCK), b' ');
+            let sealed: Sealed<String> = close(keys.newest(KEEP.code).unwrap(), &rng, t, &slot, &plain).unwrap();
+            prop_assert_eq!(sealed.bytes.len() % BLOCK, (HEADER + OVERHEAD) % BLOCK);
+            let back = uncover(&keys, t, &slot, &sealed).unwrap();
+            prop_assert_eq!(serde_json::from_slice::<String>(&back).unwrap(), text);
+
+            let refused = |t, slot: &Slot, s: &Sealed<String>| uncover(&keys, t, slot, s).is_err();
+            let elsewhere = [
+                Slot { subject: id(!subject), ..slot },
+                Slot { row: uuid::Uuid::from_u128(!row), ..slot },
+                Slot { field: &B, ..slot },
+            ];
+            prop_assert!(refused(Tenant::from_uuid(uuid::Uuid::from_u128(!tenant)), &slot, &sealed));
+            prop_assert!(elsewhere.iter().all(|s| refused(t, s, &sealed)));
+            let mut bent = sealed.bytes.clone();
+            let n = bit % (bent.len() * 8);
+            bent[n / 8] ^= 1 << (n % 8);
+            if let Ok(bent) = Sealed::parse(bent) {
+                prop_assert!(refused(t, &slot, &bent));
+            }
+        }
+
         #[test]
         fn any_bytes_are_a_sealed_value_or_refused(b in proptest::collection::vec(any::<u8>(), 0..80)) {
             match Sealed::<String>::parse(b.clone()) {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use kenroku_store::{Db, params};
@@ -68,6 +68,14 @@ pub(crate) struct Inner {
     pub(crate) log: Log,
     pub(crate) registry: Registry,
     pub(crate) options: VaultOptions,
+    pub(crate) scrubbing: Mutex<Scrubbing>,
+}
+
+/// When the key store was last freed of traces, and whether keys were destroyed since.
+#[derive(Default)]
+pub(crate) struct Scrubbing {
+    pub(crate) last: Option<Duration>,
+    pub(crate) due: bool,
 }
 
 impl fmt::Debug for Vault {
@@ -88,7 +96,13 @@ impl Vault {
         let registry = Registry::new(&modules)?;
         let keys = KeyStore::new(keys, env, master, options.key_cache / 2, options.cached_people.max(1));
         keys.register_master().await?;
-        let vault = Vault(Arc::new(Inner { keys, log: Log::new(log), registry, options }));
+        let vault = Vault(Arc::new(Inner {
+            keys,
+            log: Log::new(log),
+            registry,
+            options,
+            scrubbing: Mutex::default(),
+        }));
         vault.repeat_erasures().await?;
         Ok(vault)
     }
