@@ -10,3 +10,4 @@
 //! one release; a port says what an absent implementation means.
 
 pub mod snow_overview;
+pub mod snow_passes;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
+use kenroku_bus::Bus;
 use kenroku_contracts::snow_overview::{ClearingState, SnowOverview, SnowSummary};
 use kenroku_roads::Roads;
 use kenroku_roads::graph::Graph;
@@ -69,7 +70,7 @@ type KnownFleet = (Duration, u64, Arc<Fleet>);
 
 struct Inner {
     db: Db,
-    env: Env,
+    bus: Bus,
     roads: Arc<Roads>,
     settings: Settings,
     wake: Notify,
@@ -109,7 +110,7 @@ impl Snow {
     /// Never for want of a network: then nothing is on the board until one is imported.
     pub fn new(
         db: Db,
-        env: Env,
+        bus: Bus,
         roads: Arc<Roads>,
         settings: Settings,
     ) -> std::result::Result<Self, NetworkError> {
@@ -120,7 +121,7 @@ impl Snow {
         let world = World::new(graph, Tenant::of(settings.prefecture));
         Ok(Snow(Arc::new(Inner {
             db,
-            env,
+            bus,
             roads,
             settings,
             wake: Notify::new(),
@@ -136,9 +137,14 @@ impl Snow {
         &self.0.db
     }
 
+    /// Where events are published.
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.0.bus
+    }
+
     /// Clock and random source.
     pub fn env(&self) -> &Env {
-        &self.0.env
+        self.0.bus.env()
     }
 
     /// The roads.
@@ -414,17 +420,6 @@ impl Snow {
         }
         tx.commit().await?;
         self.0.fleet_version.fetch_add(1, Ordering::SeqCst);
-        Ok(())
-    }
-
-    /// Tells other modules what was settled, in the transaction that settles it.
-    pub(crate) async fn announce<'a>(
-        &self,
-        tx: &mut Tx,
-        tenant: Tenant,
-        passes: impl Iterator<Item = &'a matched::PassRow>,
-    ) -> Result<()> {
-        let _ = (tx, tenant, passes.count());
         Ok(())
     }
 }

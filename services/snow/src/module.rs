@@ -90,7 +90,7 @@ async fn start(builder: &mut AppBuilder) -> Result<(), HookError> {
         ..Settings::new(Places::shared()?.prefecture().code)
     };
     let roads = builder.get::<Roads>().map_err(|e| e.0)?;
-    let snow = Snow::new(builder.db().clone(), builder.env().clone(), roads, settings)?;
+    let snow = Snow::new(builder.db().clone(), builder.bus().clone(), roads, settings)?;
     snow.follow().await?;
     builder.put(SnowOverviewPort(Arc::new(Overview(snow.clone()))));
     builder.put(snow);

@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use kenroku_contracts::snow_passes::{PassesSettled, SettledPass};
 use kenroku_roads::graph::{Graph, Search};
-use kenroku_roads::model::SegmentId;
+use kenroku_roads::model::{Direction, SegmentId};
 use kenroku_store::{Result, Tx};
 use kenroku_types::ids::DeviceId;
 use kenroku_types::{Tenant, Timestamp};
@@ -155,6 +156,7 @@ impl Snow {
                 touched.extend(matched::delete_tracks(&mut tx, tenant, d.device, from, to).await?);
             }
             touched.extend(matched::places(&d.passes));
+            self.announce(&mut tx, tenant, d, network).await?;
             matched::add_passes(&mut tx, tenant, d.device, &d.passes, network).await?;
         }
         if let Some(event) = self.event_in_force(&mut tx, tenant, now).await? {
@@ -167,8 +169,36 @@ impl Snow {
                 matched::save_tracker(&mut tx, tenant, t, last - i as i64).await?;
             }
         }
-        self.announce(&mut tx, tenant, done.iter().flat_map(|d| &d.passes)).await?;
         tx.commit().await
+    }
+}
+
+impl Snow {
+    /// Tells other modules what was settled, in the transaction that settles it.
+    async fn announce(&self, tx: &mut Tx, tenant: Tenant, done: &Done, network: &str) -> Result<()> {
+        if done.passes.is_empty() && done.replaced.is_none() {
+            return Ok(());
+        }
+        let pass = |p: &PassRow| SettledPass {
+            track: p.track,
+            n: p.n,
+            segment: p.segment.to_string(),
+            forward: p.direction == Direction::Forward,
+            from_m: p.from_m,
+            to_m: p.to_m,
+            t0: p.t0,
+            t1: p.t1,
+            rule: p.rule.word().to_owned(),
+            clears: p.rule.clears(),
+        };
+        let event = PassesSettled {
+            device: done.device,
+            network: network.to_owned(),
+            replaces: done.replaced,
+            passes: done.passes.iter().map(pass).collect(),
+        };
+        let published = self.bus().publish(tx, tenant, &event).await;
+        published.map(drop).map_err(|e| kenroku_store::Error::Other(e.to_string()))
     }
 }
 

@@ -13,7 +13,7 @@ fn texts_are_complete() {
     kenroku_ui::i18n::check(env!("CARGO_MANIFEST_DIR"), &kenroku_ui::locales!("snow", "../../i18n")).unwrap();
 }
 
-#[kenroku_store::test(&[kenroku_snow::MIGRATIONS])]
+#[kenroku_store::test(&[kenroku_bus::MIGRATIONS, kenroku_snow::MIGRATIONS])]
 async fn every_statement_can_be_prepared(db: kenroku_store::Db) {
     let own =
         |list: Vec<String>| list.into_iter().filter(|s| s.contains("services/snow")).collect::<Vec<_>>();

@@ -1,13 +1,17 @@
 //! From positions to states, on both engines.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use kenroku_bus::{Bus, Consumer, Failed, Handle, Received, Worker};
+use kenroku_contracts::snow_passes::PassesSettled;
 
 use kenroku_http::test::NOW;
 use kenroku_roads::model::SegmentId;
 use kenroku_snow::model::{Report, Status};
 use kenroku_snow::sql::matched;
 use kenroku_snow::{MIGRATIONS, Snow};
-use kenroku_store::Db;
+use kenroku_store::{Db, Tx};
 use kenroku_types::Rng;
 
 use crate::world::{PIECE, both_ways, device, drive, fill, incoming, prefecture, snow};
@@ -25,12 +29,29 @@ async fn passes(snow: &Snow) -> Vec<String> {
     matched::passes_by_device(&mut snow.db().read().await.unwrap(), prefecture(), device()).await.unwrap()
 }
 
+/// What was announced to other modules.
+async fn settled(snow: &Snow) -> Vec<PassesSettled> {
+    struct Keep(Arc<Mutex<Vec<PassesSettled>>>);
+    impl Handle<PassesSettled> for Keep {
+        async fn handle(&self, _: &mut Tx, received: Received<PassesSettled>) -> Result<(), Failed> {
+            self.0.lock().unwrap().push(received.event);
+            Ok(())
+        }
+    }
+    let kept = Arc::new(Mutex::default());
+    let bus = Bus::local(snow.env().clone());
+    let worker = Worker::new(bus, snow.db().clone(), kenroku_bus::Settings::default());
+    let consumer = Consumer::new("test.settled").on(Keep(kept.clone()));
+    worker.consumer(consumer).drain().await.unwrap();
+    kept.lock().unwrap().clone()
+}
+
 /// Processes everything; the drives of these tests ended long ago, so their tracks are closed.
 async fn quiet(snow: &Snow) {
     snow.settle().await.unwrap();
 }
 
-#[kenroku_store::test(&[MIGRATIONS])]
+#[kenroku_store::test(&[kenroku_bus::MIGRATIONS, MIGRATIONS])]
 async fn a_plough_there_and_back_clears_its_road(db: Db) {
     let (snow, ids) = snow(db);
     fill(&snow, &ids).await;
@@ -53,7 +74,7 @@ async fn a_plough_there_and_back_clears_its_road(db: Db) {
     assert_eq!(passes(&snow).await, before);
 }
 
-#[kenroku_store::test(&[MIGRATIONS])]
+#[kenroku_store::test(&[kenroku_bus::MIGRATIONS, MIGRATIONS])]
 async fn one_direction_is_a_part_and_driving_is_nothing(db: Db) {
     let (snow, ids) = snow(db);
     fill(&snow, &ids).await;
@@ -66,7 +87,7 @@ async fn one_direction_is_a_part_and_driving_is_nothing(db: Db) {
     assert!(passes(&snow).await.iter().any(|p| p.contains("driving false")));
 }
 
-#[kenroku_store::test(&[MIGRATIONS])]
+#[kenroku_store::test(&[kenroku_bus::MIGRATIONS, MIGRATIONS])]
 async fn work_is_seen_before_it_is_decided(db: Db) {
     let (snow, ids) = snow(db);
     fill(&snow, &ids).await;
@@ -76,7 +97,7 @@ async fn work_is_seen_before_it_is_decided(db: Db) {
     assert_eq!(snow.public().segments[0].last_work(), None, "but not by the public");
 }
 
-#[kenroku_store::test(&[MIGRATIONS])]
+#[kenroku_store::test(&[kenroku_bus::MIGRATIONS, MIGRATIONS])]
 async fn order_repetition_and_batches_change_nothing(db: Db) {
     let (snow, ids) = snow(db);
     fill(&snow, &ids).await;
@@ -106,7 +127,7 @@ async fn order_repetition_and_batches_change_nothing(db: Db) {
     assert_eq!(seen[..4], [Status::Cleared; 4]);
 }
 
-#[kenroku_store::test(&[MIGRATIONS])]
+#[kenroku_store::test(&[kenroku_bus::MIGRATIONS, MIGRATIONS])]
 async fn a_restart_in_the_middle_is_not_noticed(db: Db) {
     let (first, ids) = snow(db.clone());
     fill(&first, &ids).await;
@@ -129,7 +150,7 @@ async fn a_restart_in_the_middle_is_not_noticed(db: Db) {
     assert_eq!(matched::passes_by_device(&mut tx, prefecture(), second).await.unwrap(), pieces);
 }
 
-#[kenroku_store::test(&[MIGRATIONS])]
+#[kenroku_store::test(&[kenroku_bus::MIGRATIONS, MIGRATIONS])]
 async fn late_rows_count_for_two_days(db: Db) {
     let (snow, ids) = snow(db);
     fill(&snow, &ids).await;
@@ -151,7 +172,7 @@ async fn late_rows_count_for_two_days(db: Db) {
     assert!(!passes(&snow).await.is_empty());
 }
 
-#[kenroku_store::test(&[MIGRATIONS])]
+#[kenroku_store::test(&[kenroku_bus::MIGRATIONS, MIGRATIONS])]
 async fn an_event_that_begins_later_counts_from_its_beginning(db: Db) {
     let (snow, ids) = snow(db);
     fill(&snow, &ids).await;
@@ -180,4 +201,18 @@ async fn an_event_that_begins_later_counts_from_its_beginning(db: Db) {
     snow.follow().await.unwrap();
     // The later of two events is in force, even when it has just ended.
     assert_eq!(states(&snow, &ids)[0], Status::NoData);
+}
+
+#[tokio::test]
+async fn every_settled_pass_is_announced_once() {
+    let world = kenroku_store::testing::sqlite(&[kenroku_bus::MIGRATIONS, MIGRATIONS]).await;
+    let (snow, ids) = snow(world.db.clone());
+    fill(&snow, &ids).await;
+    send(&snow, &both_ways(30)).await;
+    quiet(&snow).await;
+    send(&snow, &both_ways(30)).await;
+    quiet(&snow).await;
+    let told = settled(&snow).await;
+    assert_eq!(told.iter().map(|e| e.passes.len()).sum::<usize>(), 8);
+    assert!(told.iter().flat_map(|e| &e.passes).all(|p| p.clears && p.rule == "route"));
 }

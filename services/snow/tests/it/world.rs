@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use kenroku_bus::Bus;
 use kenroku_http::test::NOW;
 use kenroku_module::Module;
 use kenroku_module::test::TestSite;
@@ -84,7 +85,7 @@ pub fn snow(db: Db) -> (Snow, Vec<SegmentId>) {
     let (graph, ids) = roads();
     let roads = Roads::default();
     roads.swap(graph);
-    (Snow::new(db, Env::fixed(NOW, 1), Arc::new(roads), settings()).unwrap(), ids)
+    (Snow::new(db, Bus::local(Env::fixed(NOW, 1)), Arc::new(roads), settings()).unwrap(), ids)
 }
 
 /// An event since two hours, a vehicle that is to clear the main road, and its device.
