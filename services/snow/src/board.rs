@@ -27,13 +27,16 @@ pub struct Source {
     pub(crate) rev: i64,
 }
 
+/// Worked parts of one segment and direction, each with its source.
+type BySource = Vec<(Tenant, Vec<Worked>)>;
+
 /// Everything known, updated by `Snow::follow`.
 #[derive(Debug)]
 pub struct Board {
     network: Arc<Network>,
     prefecture: Tenant,
-    /// Worked parts by dense index and direction, each with its source.
-    parts: Vec<[Vec<(Tenant, Vec<Worked>)>; 2]>,
+    /// By dense index and direction.
+    parts: Vec<[BySource; 2]>,
     live: HashMap<(Tenant, DeviceId), Vec<Live>>,
     /// By tenant.
     pub sources: BTreeMap<Tenant, Source>,
@@ -42,7 +45,7 @@ pub struct Board {
 impl Board {
     /// An empty board.
     pub fn new(network: Arc<Network>, prefecture: Tenant) -> Self {
-        let parts = vec![[Vec::new(), Vec::new()]; network.segments().len()];
+        let parts = vec![[BySource::new(), BySource::new()]; network.segments().len()];
         Board { network, prefecture, parts, live: HashMap::new(), sources: BTreeMap::new() }
     }
 

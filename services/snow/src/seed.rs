@@ -15,11 +15,11 @@ use crate::sql::fleet::{EventRow, VehicleRow};
 
 /// Where the demo's ploughs work: municipality, ploughs of the prefecture, ploughs of its own.
 const AREAS: [(u32, usize, usize); 6] =
-    [(17211, 5, 12), (17201, 3, 5), (17203, 2, 3), (17210, 2, 3), (17206, 1, 2), (17204, 1, 1)];
+    [(17211, 9, 12), (17201, 3, 5), (17203, 2, 3), (17210, 2, 3), (17206, 1, 2), (17204, 1, 1)];
 /// Kilometres that one plough is to clear.
 const ROUTE_M: f32 = 12_000.0;
 /// Fewer kilometres are no route.
-const LEAST_M: f32 = 2_000.0;
+const LEAST_M: f32 = 1_500.0;
 const KINDS: [&str; 4] = ["truck", "grader", "dozer", "rotary"];
 
 /// A plough of the demo.
