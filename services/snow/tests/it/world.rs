@@ -1,6 +1,7 @@
 //! A small world: four pieces of a straight prefectural road, a municipal side street, and ploughs on them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use kenroku_bus::Bus;
@@ -80,12 +81,14 @@ pub fn settings() -> Settings {
     Settings::new(MuniCode::new(17000).unwrap())
 }
 
-/// The service on a database, at [`NOW`].
+/// The service on a database, at [`NOW`]: each one a process of its own, with ids of its own.
 pub fn snow(db: Db) -> (Snow, Vec<SegmentId>) {
+    static PROCESSES: AtomicU64 = AtomicU64::new(1);
+    let seed = PROCESSES.fetch_add(1, Ordering::SeqCst);
     let (graph, ids) = roads();
     let roads = Roads::default();
     roads.swap(graph);
-    (Snow::new(db, Bus::local(Env::fixed(NOW, 1)), Arc::new(roads), settings()).unwrap(), ids)
+    (Snow::new(db, Bus::local(Env::fixed(NOW, seed)), Arc::new(roads), settings()).unwrap(), ids)
 }
 
 /// An event since two hours, a vehicle that is to clear the main road, and its device.
