@@ -33,8 +33,8 @@ const SCHEMA: &[ModuleMigrations] = &[
 ];
 const PUT: &Sql = sql!("insert into bench (tenant, who, n) values ($1, $2, $3)");
 const T: Tenant = Tenant::SHARED;
-const EVENTS: i64 = 20_000;
-const JOBS: i64 = 5_000;
+const EVENTS: i64 = 5_000;
+const JOBS: i64 = 2_000;
 
 #[derive(Serialize, Deserialize)]
 struct Passed {
@@ -67,7 +67,7 @@ impl Handle<Passed> for Writes {
 impl Work<Tell> for Writes {
     async fn work(&self, run: &Running, job: Tell) -> Result<Done, Failed> {
         let mut tx = run.begin().await?;
-        tx.execute(PUT, params![T, self.0, job.n]).await?;
+        tx.execute(PUT, params![T, "job", job.n]).await?;
         let done = run.finish(tx).await?;
         let _ = self.1.send(job.n);
         Ok(done)
