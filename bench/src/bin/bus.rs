@@ -60,7 +60,9 @@ impl Handle<Passed> for Writes {
     async fn handle(&self, tx: &mut Tx, e: Received<Passed>) -> Result<(), Failed> {
         tx.execute(PUT, params![T, self.0, e.event.n]).await?;
         let (said, n) = (self.1.clone(), e.event.n);
-        tx.after_commit(move || drop(said.send(n)));
+        tx.after_commit(move || {
+            let _ = said.send(n);
+        });
         Ok(())
     }
 }
