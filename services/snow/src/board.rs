@@ -24,7 +24,8 @@ pub struct Source {
     /// When a position last arrived.
     pub heard: Option<Timestamp>,
     pub(crate) fix_pos: i64,
-    pub(crate) rev: i64,
+    /// How far the board has followed the stream `state`.
+    pub rev: i64,
 }
 
 /// Worked parts of one segment and direction, each with its source.
