@@ -60,6 +60,8 @@ pub async fn run(modules: Vec<Module>, mut values: Values) -> Result<(), Stop> {
     let assembly = run::put_together(modules, &values, db).await?;
     accounts(&assembly).await?;
     let folder = config::data_folder(&values)?;
+    // Ploughs that drove before this start have their past in the log already.
+    let first = !folder.join("demo-snow.seeded").exists();
     for (name, seed) in seeds {
         let marker = folder.join(format!("demo-{name}.seeded"));
         if !marker.exists() {
@@ -76,14 +78,14 @@ pub async fn run(modules: Vec<Module>, mut values: Values) -> Result<(), Stop> {
     let port = addr.map_or(8080, |a| a.port());
     print(&welcome(port))?;
     let stop = run::stop_signal()?;
-    let world = tokio::spawn(simulated_world(assembly.app.clone(), port, stop.clone()));
+    let world = tokio::spawn(simulated_world(assembly.app.clone(), port, first, stop.clone()));
     let served = run::until_stopped(assembly, bound, stop).await;
     let _ = world.await;
     served
 }
 
 /// Ploughs on the roads. They get the address and the keys of their devices, and speak only the public interfaces.
-async fn simulated_world(app: App, port: u16, mut stop: watch::Receiver<bool>) {
+async fn simulated_world(app: App, port: u16, first: bool, mut stop: watch::Receiver<bool>) {
     let Ok(snow) = app.get::<Snow>() else { return };
     let graph = snow.graph();
     let network = graph.network();
@@ -100,7 +102,7 @@ async fn simulated_world(app: App, port: u16, mut stop: watch::Receiver<bool>) {
         ploughs: ploughs.collect(),
         clock: app.env().clock.clone(),
         interval_s: 5,
-        backlog: Duration::from_secs(100 * 60),
+        backlog: if first { Duration::from_secs(100 * 60) } else { Duration::ZERO },
     };
     let stopped = async move {
         let _ = stop.wait_for(|stopping| *stopping).await;
