@@ -195,7 +195,7 @@ fn one_area(
     let scope = all.len() - of(Status::OutOfScope);
     let lead = page.t("snow-lead").with("all", scope).with("done", of(Status::Cleared)).phrase();
     all.retain(|i| view.get(*i).is_some_and(|(_, v)| asked.shows(v.status)));
-    sort(snow, view, &mut all, asked.by_age);
+    sort(view, &mut all, asked.by_age);
     let total = all.len();
     let from = if asked.from < total { asked.from } else { 0 };
     let row = |(at, i): (usize, &u32)| {
@@ -262,19 +262,33 @@ fn one_area(
     }
 }
 
-/// By road: those whose manager reports here first, then by manager, number and name. By time: the latest work first.
-fn sort(snow: &Snow, view: &View, all: &mut [u32], by_age: bool) {
+/// What moves comes first: roads being worked on, then those done, the latest on top; below them what waits and
+/// what nobody knows, by road (国道, 県道, then the others, each by number and name). By time: the latest work.
+fn sort(view: &View, all: &mut [u32], by_age: bool) {
     if by_age {
         all.sort_by_cached_key(|i| view.get(*i).map(|(_, v)| (std::cmp::Reverse(v.last_work()), *i)));
         return;
     }
-    let absent = |s: &Segment| snow.board(|b| b.responsible(s).is_none_or(|t| !b.sources.contains_key(&t)));
     all.sort_by_cached_key(|i| {
-        view.get(*i).map(|(s, _)| {
+        view.get(*i).map(|(s, v)| {
             let digits: String =
                 s.route_no.as_deref().unwrap_or("").chars().filter(char::is_ascii_digit).collect();
-            let number = digits.parse::<u32>().unwrap_or(u32::MAX);
-            (absent(s), s.manager, number, s.name.as_deref().map(ToOwned::to_owned), *i)
+            let rank = match v.status {
+                Status::Working => 0,
+                Status::Cleared => 1,
+                Status::Partial => 2,
+                Status::NotCleared => 3,
+                Status::NoData => 4,
+                Status::OutOfScope => 5,
+            };
+            (
+                rank,
+                std::cmp::Reverse(v.last_work()),
+                s.manager,
+                digits.parse::<u32>().unwrap_or(u32::MAX),
+                s.name.as_deref().map(ToOwned::to_owned),
+                *i,
+            )
         })
     });
 }
