@@ -54,8 +54,8 @@ impl PowerCut {
             std::fs::copy(self.data().join(&rel), to).unwrap();
         }
         c.env("LD_PRELOAD", &self.library)
-            .env("KENROKU_POWERCUT_DIR", self.data())
-            .env("KENROKU_POWERCUT_SHADOW", disk);
+            .env("POWERCUT_DIR", self.data())
+            .env("POWERCUT_SHADOW", disk);
     }
 
     /// After the process was killed: the data folder becomes what the disk held. Of the pages that were written

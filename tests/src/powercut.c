@@ -1,6 +1,6 @@
 /* A power cut for one folder: a library to preload into a process under test.
  *
- * Every file below $KENROKU_POWERCUT_DIR has a twin below $KENROKU_POWERCUT_SHADOW that holds only what the process
+ * Every file below $POWERCUT_DIR has a twin below $POWERCUT_SHADOW that holds only what the process
  * has forced to the disk (fsync, fdatasync). The harness kills the process and goes on from the twins: writes that
  * were never synced are gone, as when the mains fail. A kill -9 alone would prove nothing, because the page cache
  * survives it.
@@ -57,8 +57,8 @@ __attribute__((constructor)) static void start(void) {
   real_fdatasync = dlsym(RTLD_NEXT, "fdatasync");
   real_unlink = dlsym(RTLD_NEXT, "unlink");
   real_rename = dlsym(RTLD_NEXT, "rename");
-  dir = getenv("KENROKU_POWERCUT_DIR");
-  shadow = getenv("KENROKU_POWERCUT_SHADOW");
+  dir = getenv("POWERCUT_DIR");
+  shadow = getenv("POWERCUT_SHADOW");
   dir_len = dir ? strlen(dir) : 0;
 }
 

@@ -93,6 +93,10 @@ mod vault;
 mod verify;
 mod witness;
 
+/// The crates that stand in this one's interface, as it was built with them: for programs compiled by tests.
+#[doc(hidden)]
+pub use {kenroku_access, kenroku_types, serde};
+
 pub use align::{Finding, Manipulation};
 pub use checkpoint::{Checkpoint, RowMark, SealReport, SignedCheckpoint};
 pub use disclosure::{ConsentId, Disclosure, LegalBasis, ModuleVault, Purpose};
