@@ -53,9 +53,7 @@ impl PowerCut {
             std::fs::create_dir_all(to.parent().unwrap()).unwrap();
             std::fs::copy(self.data().join(&rel), to).unwrap();
         }
-        c.env("LD_PRELOAD", &self.library)
-            .env("POWERCUT_DIR", self.data())
-            .env("POWERCUT_SHADOW", disk);
+        c.env("LD_PRELOAD", &self.library).env("POWERCUT_DIR", self.data()).env("POWERCUT_SHADOW", disk);
     }
 
     /// After the process was killed: the data folder becomes what the disk held. Of the pages that were written

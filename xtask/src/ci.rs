@@ -167,7 +167,7 @@ fn browser() -> Result<()> {
     let log = std::fs::File::create(format!("{target}/demo.log"))?;
     let child = Command::new(format!("{target}/debug/kenroku"))
         .arg("demo")
-        .env("PORT", port.to_string())
+        .env("KENROKU_SERVER__PUBLIC", format!("127.0.0.1:{port}"))
         .current_dir(&dir)
         .stdout(log.try_clone()?)
         .stderr(log)
