@@ -26,6 +26,8 @@ mod open;
 mod progress;
 mod run;
 mod settings;
+#[cfg(test)]
+mod statements;
 
 use std::process::ExitCode;
 
