@@ -5,6 +5,7 @@
 //! plus length missed, over true length, on directed arcs as a multiset. Every sampling keeps the first fix,
 //! every n-th and the last. Speed is fixes put in per second of matching on one thread, without the
 //! reading of files and building of graphs.
+#![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
 
 use std::path::Path;
 use std::time::Duration;
