@@ -124,6 +124,7 @@ impl Db {
         let mut report = MigrationReport::default();
         let mut tx = self.begin().await?;
         lock(&mut tx).await?;
+        CREATE.mark(self.engine());
         tx.batch(CREATE.for_engine(self.engine())).await?;
         tx.commit().await?;
         for m in modules {

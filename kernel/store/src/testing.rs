@@ -152,7 +152,8 @@ pub(crate) fn note_statement(s: &Sql, e: Engine) {
     let Some(dir) = variable("KENROKU_SQL_COVERAGE") else { return };
     let file = Path::new(&dir).join(format!("{}.tsv", std::process::id()));
     if let Ok(mut f) = std::fs::OpenOptions::new().create(true).append(true).open(file) {
-        let _ = writeln!(f, "{e:?}\t{}:{}", s.file, s.line);
+        // One write a line: several threads append at once.
+        let _ = f.write_all(format!("{e:?}\t{}:{}\n", s.file, s.line).as_bytes());
     }
 }
 

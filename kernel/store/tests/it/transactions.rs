@@ -54,6 +54,7 @@ async fn readers_cannot_write(db: Db) {
 
 #[kenroku_store::test(SCHEMA)]
 async fn a_snapshot_does_not_move(db: Db) {
+    db.ping().await.expect("the database answers");
     let mut snap = db.snapshot().await.unwrap();
     assert_eq!(snap.one::<(i64,)>(COUNT, params![T]).await.unwrap().0, 0);
     let mut tx = db.begin().await.unwrap();

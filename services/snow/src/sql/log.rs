@@ -62,11 +62,6 @@ const COUNTS: &Sql = sql!(
     "select code, count(*), max(received_at) from snow_quarantine where tenant = $1 and received_at >= $2
      group by code order by code"
 );
-const QUARANTINED: &Sql = sql!(
-    "select q.code, q.raw, q.received_at, d.label from snow_quarantine q
-     left join snow_device d on d.tenant = q.tenant and d.id = q.device
-     where q.tenant = $1 order by q.received_at desc, q.digest limit $2"
-);
 const NEWEST: &Sql = sql!(
     "select max(received_at) from snow_fix where tenant = $1
      and pos > (select max(pos) - 100 from snow_fix where tenant = $1)"
@@ -236,15 +231,6 @@ pub async fn quarantine_counts(
     since: Timestamp,
 ) -> Result<Vec<(Refused, i64, Timestamp)>> {
     tx.all(COUNTS, params![tenant, since]).await
-}
-
-/// The newest rows that were not taken: why, the row, when, the device's label.
-pub async fn quarantined(
-    tx: &mut Tx,
-    tenant: Tenant,
-    limit: i64,
-) -> Result<Vec<(Refused, String, Timestamp, Option<String>)>> {
-    tx.all(QUARANTINED, params![tenant, limit]).await
 }
 
 /// When the newest fix was received.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod api;
+mod desk;
 mod pages;
 mod pipeline;
 mod world;
