@@ -224,3 +224,32 @@ pub(crate) async fn next_due(tx: &mut Tx) -> kenroku_store::Result<Option<Timest
     }
     Ok(next)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kenroku_store::Db;
+    use kenroku_types::Id;
+
+    const AT: fn(i64) -> Timestamp = Timestamp::from_secs;
+
+    async fn claim(tx: &mut Tx, now: i64, lease: i64) -> Option<Claimed> {
+        tx.opt(CLAIM, params![0, AT(now), AT(now + lease), 1]).await.unwrap()
+    }
+
+    #[kenroku_store::test(&[crate::MIGRATIONS])]
+    async fn a_lease_is_extended_by_its_holder_only(db: Db) {
+        let (tenant, id): (Tenant, JobId) = (Tenant::SHARED, Id::from_uuid(Tenant::SHARED.uuid()));
+        let mut tx = db.begin().await.unwrap();
+        tx.execute(INSERT, params![tenant, id, "probe.job", "{}", 0, AT(0), None::<String>, AT(0)])
+            .await
+            .unwrap();
+        let held = claim(&mut tx, 10, 30).await.expect("it is due");
+        let extend = params![tenant, id, held.fence, AT(100)];
+        assert_eq!(tx.execute(EXTEND, extend).await.unwrap(), 1);
+        assert!(claim(&mut tx, 50, 30).await.is_none(), "the lease was extended beyond");
+        let taken = claim(&mut tx, 101, 30).await.expect("the lease ran out");
+        assert!(taken.fence > held.fence);
+        assert_eq!(tx.execute(EXTEND, extend).await.unwrap(), 0, "the old holder extends nothing");
+    }
+}
