@@ -20,7 +20,17 @@ export const LOCALES = ["ja", "ja-x-yasashii", "en"];
 
 /** The pages of the component server, and those of a whole server at BASE_URL; PAGES="/,/snow" chooses. */
 const OWN_PAGES = ["/design", "/design/console", "/design/error"];
-const ALL_PAGES = ["/", "/snow", "/places", "/about/contact", "/about/accessibility", "/developers", ...OWN_PAGES];
+const ALL_PAGES = [
+  "/",
+  "/snow",
+  "/snow?area=17211",
+  "/places",
+  "/about/contact",
+  "/about/accessibility",
+  "/developers",
+  "/staff/sign-in",
+  ...OWN_PAGES,
+];
 export const PAGES = process.env.PAGES?.split(",") ?? (process.env.BASE_URL ? ALL_PAGES : OWN_PAGES);
 
 export const launch = () =>

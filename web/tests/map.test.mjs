@@ -4,14 +4,25 @@ import { after, before, test } from "node:test";
 import { inLocale, launch, server } from "./browser.mjs";
 
 /** A page with a <kr-map>, and the id prefix of the rows beside it. */
-const PAGE = process.env.MAP_PAGE ?? (process.env.BASE_URL ? "/snow" : "/design");
+const PAGE = process.env.MAP_PAGE ?? (process.env.BASE_URL ? "/snow?area=17211" : "/design");
 const WAIT = { timeout: 30_000 };
+
+/** The public sees the first work of a fresh demo only after the delay. */
+async function untilThereAreStates(base) {
+  for (let i = 0; i < 240; i++) {
+    const { states } = await (await fetch(`${base}/api/snow/v1/state`)).json();
+    if (Object.values(states).some((ids) => ids.length > 0)) return;
+    await new Promise((done) => setTimeout(done, 250));
+  }
+  throw new Error("no road has a state after a minute");
+}
 
 let browser;
 let host;
 before(async () => {
   host = await server();
   browser = await launch();
+  if (process.env.BASE_URL) await untilThereAreStates(host.base);
 });
 after(async () => {
   await browser?.close();
