@@ -9,5 +9,6 @@
 //! **How to add one more.** A file per topic. An event gets a name, a version, and keeps its old fields readable for
 //! one release; a port says what an absent implementation means.
 
+pub mod card;
 pub mod snow_overview;
 pub mod snow_passes;
