@@ -54,7 +54,9 @@ fn main() -> Result<()> {
     let rows = PAGES.map(|page| pages(at, page));
     println!("| resident after {} requests | {:.0} |", REQUESTS * PAGES.len(), resident(&child)?);
 
-    println!("\n| page, {REQUESTS} requests one after the other | kB gzip | p50 ms | p99 ms | bare socket p50 | p99 |");
+    println!(
+        "\n| page, {REQUESTS} requests one after the other | kB gzip | p50 ms | p99 ms | bare socket p50 | p99 |"
+    );
     println!("|---|---|---|---|---|---|");
     for row in rows {
         println!("{}", row?);
