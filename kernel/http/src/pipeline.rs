@@ -1,5 +1,5 @@
-//! What stands between the router and a handler: the listener's audience, the operation's own rate, the body
-//! within its bounds and decoded, and the time limit.
+//! What stands between the router and a handler: the guard against forged cross-site requests, the listener's
+//! audience, the operation's own rate, the body within its bounds and decoded, and the time limit.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use kenroku_types::{Problem, Tenant};
 use crate::rate::RateLimiter;
 use crate::request::{Listener, RequestInfo};
 use crate::routes::Audience;
-use crate::{App, Error, idempotency, net};
+use crate::{App, Error, idempotency, net, security};
 
 /// What an operation sets for itself.
 #[derive(Default)]
@@ -24,6 +24,7 @@ pub(crate) struct Limits {
     pub body: Option<usize>,
     pub timeout: Option<Duration>,
     pub streaming: bool,
+    pub cross_site: bool,
     pub rate: Option<Arc<RateLimiter>>,
 }
 
@@ -49,6 +50,9 @@ pub(crate) async fn run(State((app, op)): State<(App, Arc<OpLimits>)>, req: Requ
 }
 
 async fn within(app: &App, op: &OpLimits, req: Request, next: Next) -> Result<Response, Error> {
+    if !op.limits.cross_site {
+        security::refuse_cross_site(req.method(), req.headers(), &app.settings().origins)?;
+    }
     if let Some(info) = req.extensions().get::<RequestInfo>() {
         if !heard(op.audience, info, app) {
             return Err(Problem::not_found().into());

@@ -229,6 +229,14 @@ impl Op {
         self
     }
 
+    /// Pages of other sites may call it by script. It must not know cookies: who calls shows it in the request
+    /// itself (OAuth endpoints for clients in browsers).
+    #[must_use]
+    pub fn cross_site(mut self) -> Self {
+        self.limits.cross_site = true;
+        self
+    }
+
     /// A rate limit of its own per client network, on top of the general one (sign-in, codes).
     #[must_use]
     pub fn rate(mut self, per_second: f64, burst: f64) -> Self {

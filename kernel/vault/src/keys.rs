@@ -22,6 +22,7 @@ pub(crate) const OWN: SubjectId = SubjectId::from_uuid(Uuid::nil());
 /// Secrets of [`OWN`].
 pub(crate) const SIGNING: &str = "vault.sign";
 pub(crate) const SEARCH: &str = "vault.search";
+pub(crate) const SECRETS: &str = "vault.secrets";
 
 /// How often a load or a creation starts again when another process changed the keys in between.
 const ATTEMPTS: usize = 5;

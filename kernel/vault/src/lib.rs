@@ -68,6 +68,10 @@
 //! }
 //! ```
 //!
+//! # How to keep a secret of the installation
+//! A private key in a module's table: [`Vault::seal_secret`] and [`Vault::open_secret`]. A key that all processes
+//! share: [`Vault::shared_secret`].
+//!
 //! # How to add one more
 //! A field: a [`Field`] constant in the module, listed in its [`ModuleVault`], a `{blob}` column of that name. A
 //! purpose: a [`Purpose`] constant with its basis cited. A retention class: a [`RetentionClass`] with its source.
@@ -88,6 +92,7 @@ pub mod merkle;
 mod rotate;
 mod sealed;
 pub mod search;
+mod secret;
 mod sql;
 mod vault;
 mod verify;

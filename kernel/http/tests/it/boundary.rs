@@ -3,7 +3,7 @@ use axum::http::{Method, StatusCode};
 use kenroku_access::kernel::{OPERATOR, ViewMatrix};
 use kenroku_access::{Actor, Assurance, Authz, SignIn};
 use kenroku_http::test::TestApp;
-use kenroku_http::{ETag, Error, Json, Public, Query, RequestInfo, Result, Routes};
+use kenroku_http::{ETag, Error, Json, Op, Public, Query, RequestInfo, Result, Routes};
 use kenroku_types::ids::StaffId;
 use kenroku_types::{Problem, Tenant};
 use serde_json::json;
@@ -126,6 +126,16 @@ async fn forged_cross_site_forms_are_refused_and_own_ones_are_not() {
     };
     assert_eq!(send("same-origin").await.status, 200);
     assert_eq!(send("cross-site").await.problem_code(), "cross-site");
+}
+
+#[tokio::test]
+async fn an_operation_without_cookies_may_be_called_from_other_sites() {
+    let op = |path| Op::new(Method::POST, path, echo);
+    let app = TestApp::new(Routes::new().add(op("/open").cross_site()).add(op("/own"))).await;
+    let headers = [("content-type", "application/json"), ("sec-fetch-site", "cross-site")];
+    let post = |path| app.request(Method::POST, path, &headers, Body::from("{}"));
+    assert_eq!(post("/open").await.status, 200);
+    assert_eq!(post("/own").await.problem_code(), "cross-site");
 }
 
 #[tokio::test]

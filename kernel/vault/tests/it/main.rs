@@ -7,5 +7,6 @@ mod opening;
 mod rotating;
 mod sealing;
 mod searching;
+mod secrets;
 mod statements;
 mod world;
