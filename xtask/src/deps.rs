@@ -12,13 +12,19 @@ const KERNEL: [&str; 9] =
     ["types", "store-macros", "store", "bus", "access", "vault", "http", "ui", "module"];
 
 /// Crates that only one of ours may name, with the reason.
-const ONE_OWNER: [(&str, &str, &str); 6] = [
+const ONE_OWNER: [(&str, &str, &str); 8] = [
     ("rusqlite", "kernel/store", "only the store names a database driver"),
     ("tokio-postgres", "kernel/store", "only the store names a database driver"),
     ("deadpool-postgres", "kernel/store", "only the store names a database driver"),
     ("async-nats", "kernel/bus", "only the bus names NATS; publish through it"),
     ("cedar-policy", "kernel/access", "only access asks policies; take Authz or Granted"),
     ("rust-embed", "kernel/ui", "assets are served by the ui crate"),
+    (
+        "pcsc",
+        "bin/kenroku-card",
+        "only the companion talks to card readers: the server needs no card library",
+    ),
+    ("rsa", "sim/card", "its private operations are not constant in time; verify and sign with ring"),
 ];
 
 /// What a crate is, by its folder.
@@ -39,7 +45,7 @@ fn layer(folder: &str) -> Option<Layer> {
         ("contracts", None) => Layer::Contracts,
         ("platform" | "adapters", Some(_)) => Layer::Platform,
         ("services", Some(_)) => Layer::Service,
-        ("sim", None) => Layer::Sim,
+        ("sim", None | Some(_)) => Layer::Sim,
         ("bin", Some(_)) | ("tests" | "bench" | "xtask", None) => Layer::Top,
         _ => return None,
     })
