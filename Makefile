@@ -20,9 +20,10 @@ test:
 soak:
 	$(CARGO) run --quiet -p xtask -- soak
 
-bench:
-	$(CARGO) run --release --locked -p kenroku-bench --bin store
-	$(CARGO) run --release --locked -p kenroku-bench --bin matching
+bench: assets
+	$(CARGO) build --release --locked -p kenroku -p kenroku-bench
+	for b in house store access vault bus places snow; do target/release/$$b || exit 1; done
+	@if [ -n "$(DRIVES)" ]; then target/release/matching "$(DRIVES)"; else echo "matching: give DRIVES=folder of the drives of Kubička et al. 2015"; fi
 
 deb: assets
 	$(CARGO) build --profile dist --locked -p kenroku

@@ -14,7 +14,7 @@ use kenroku_ui::i18n::TextsError;
 use kenroku_ui::{LocaleFile, Names, Shell, Texts};
 use kenroku_vault::{FileWitness, Vault};
 
-use crate::chores::LogWitness;
+use crate::chores::{LogWitness, Reseals};
 use crate::{Card, HookError, Module, Values, check};
 
 /// The portal's tiles of all modules, sorted; a service that the portal takes from the app.
@@ -164,6 +164,7 @@ pub async fn assemble(modules: Vec<Module>, base: Base) -> Result<Assembly, Asse
             start(&mut builder).await.map_err(|e| AssembleError::Start(m.name, e))?;
         }
     }
+    builder.put(Reseals(modules.iter().filter_map(|m| Some((m.name, m.reseals?))).collect()));
     let work: Vec<_> = modules.iter().filter_map(|m| Some((m.name, m.work?))).collect();
     let routes = modules.into_iter().fold(Routes::new(), |all, m| all.merge(m.routes));
     let document = openapi::assemble(&routes, env!("CARGO_PKG_VERSION"));
@@ -205,6 +206,9 @@ async fn asset(_: Public, Path(path): Path<String>, headers: HeaderMap) -> Respo
 
 #[cfg(test)]
 mod tests {
+    use kenroku_types::Tenant;
+    use kenroku_vault::{Category, Field, Reseal, Resealer, Resealing, RetentionClass};
+
     use super::*;
     use crate::test::TestSite;
 
@@ -238,6 +242,43 @@ mod tests {
                 .text()
                 .contains("kenroku_bus_jobs_done_total{of=\"http.clear-away\"} 1")
         );
+    }
+
+    const KEEP: RetentionClass = RetentionClass {
+        code: "demo.notes",
+        ja: "覚え書き",
+        days: Some(30),
+        source: "文書管理規程 別表",
+    };
+    const NOTE: Field = Field::new("demo", "note", "text", "覚え書き", KEEP, Category::Person);
+
+    /// A module that has renewed all its values.
+    struct NothingLeft;
+    impl Reseal for NothingLeft {
+        fn fields(&self) -> &[&'static Field] {
+            &[&NOTE]
+        }
+        fn reseal<'a>(&'a self, _: &'a Resealer, _: u32) -> Resealing<'a> {
+            Box::pin(async { Ok(0) })
+        }
+    }
+
+    #[tokio::test]
+    async fn old_data_keys_go_once_the_module_renews_its_values() {
+        let module = || Module::new("demo").fields(&[&NOTE]);
+        let covered = || module().reseals(|_| Ok(vec![Box::new(NothingLeft)]));
+        for (module, destroyed) in [(module(), 0), (covered(), 1)] {
+            let site = TestSite::of([module]).await;
+            let (env, vault) = (site.app().env(), site.vault());
+            let who = env.id();
+            vault.sealer(Tenant::SHARED, &[who], &[&NOTE]).await.unwrap();
+            vault.renew_data_key(Tenant::SHARED, who, &KEEP).await.unwrap();
+            site.work().await;
+            env.clock.advance(std::time::Duration::from_secs(3600));
+            site.work().await;
+            let left = vault.rotate(&[], 10).await.unwrap();
+            assert_eq!(left.waiting, 1 - destroyed, "without a hook the old key is kept");
+        }
     }
 
     #[tokio::test]

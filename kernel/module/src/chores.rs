@@ -3,10 +3,10 @@
 use kenroku_access::accounts::Accounts;
 use kenroku_bus::{Done, Failed, Job, Running, Schedule, Work, Worker};
 use kenroku_http::{App, idempotency};
-use kenroku_vault::{FileWitness, Vault};
+use kenroku_vault::{FileWitness, Reseal, Vault};
 use serde::{Deserialize, Serialize};
 
-use crate::HookError;
+use crate::{HookError, ResealHook};
 
 /// Removes kept answers, sessions and throttles that have expired.
 #[derive(Serialize, Deserialize)]
@@ -62,14 +62,23 @@ impl Job for Rotate {
 
 struct Rotating(App);
 
+/// How the modules renew their sealed values, by module.
+pub(crate) struct Reseals(pub(crate) Vec<(&'static str, ResealHook)>);
+
 /// Pieces of a renewal at once.
 const ROTATE_BUDGET: u64 = 1000;
 
 impl Work<Rotate> for Rotating {
     async fn work(&self, run: &Running, _: Rotate) -> Result<Done, Failed> {
         let vault = self.0.get::<Vault>().map_err(|e| Failed::never(e.0))?;
+        let hooks = self.0.get::<Reseals>().map_err(|e| Failed::never(e.0))?;
+        let mut reseals = Vec::new();
+        for (module, hook) in &hooks.0 {
+            reseals.extend(hook(&self.0).map_err(|e| Failed::never(format!("module {module}: {e}")))?);
+        }
+        let reseals: Vec<&dyn Reseal> = reseals.iter().map(AsRef::as_ref).collect();
         loop {
-            let report = vault.rotate(&[], ROTATE_BUDGET).await.map_err(Failed::again)?;
+            let report = vault.rotate(&reseals, ROTATE_BUDGET).await.map_err(Failed::again)?;
             if !report.retired_masters.is_empty() {
                 tracing::info!(generations = ?report.retired_masters, "generations of the master wrap nothing any more");
             }

@@ -42,7 +42,7 @@ use kenroku_bus::Worker;
 use kenroku_http::{App, AppBuilder, Routes};
 use kenroku_store::ModuleMigrations;
 use kenroku_ui::LocaleFile;
-use kenroku_vault::{Field, ModuleVault, Purpose};
+use kenroku_vault::{Field, ModuleVault, Purpose, Reseal};
 
 pub use assemble::{AssembleError, Assembly, Base, Cards, Look, OpenApiText, assemble, kernel, migrations};
 pub use check::check;
@@ -64,6 +64,9 @@ pub type WorkHook = fn(Worker, &App) -> Result<Worker, HookError>;
 
 /// Writes the demo's data once; returns what it made, for the summary (`12 ploughs, 4 areas`).
 pub type SeedHook = fn(App) -> HookFuture<'static, String>;
+
+/// How a module renews its sealed values when a person's data key is renewed; called once everything has started.
+pub type ResealHook = fn(&App) -> Result<Vec<Box<dyn Reseal>>, HookError>;
 
 /// What a module is made of. Build it with the methods, in `pub fn module() -> Module`.
 pub struct Module {
@@ -87,6 +90,8 @@ pub struct Module {
     pub start: Option<StartHook>,
     /// See [`WorkHook`].
     pub work: Option<WorkHook>,
+    /// See [`ResealHook`].
+    pub reseals: Option<ResealHook>,
     /// See [`SeedHook`].
     pub demo: Option<SeedHook>,
     /// What `kenroku import` can read for it.
@@ -109,6 +114,7 @@ impl Module {
             card: None,
             start: None,
             work: None,
+            reseals: None,
             demo: None,
             importers: Vec::new(),
             settings: Vec::new(),
@@ -196,6 +202,13 @@ impl Module {
     #[must_use]
     pub fn work(mut self, hook: WorkHook) -> Self {
         self.work = Some(hook);
+        self
+    }
+
+    /// How its sealed values follow the renewal of data keys.
+    #[must_use]
+    pub fn reseals(mut self, hook: ResealHook) -> Self {
+        self.reseals = Some(hook);
         self
     }
 
