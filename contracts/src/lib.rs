@@ -10,5 +10,6 @@
 //! one release; a port says what an absent implementation means.
 
 pub mod card;
+pub mod identity;
 pub mod snow_overview;
 pub mod snow_passes;

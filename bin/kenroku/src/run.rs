@@ -77,8 +77,8 @@ pub async fn put_together(modules: Vec<Module>, values: &Values, db: Db) -> Resu
         look: Look {
             names: kenroku_portal::NAMES,
             simulated: values.bool("site.simulated")?,
-            // Residents cannot sign in before there is an ID for them; staff find their door at the foot.
-            sign_in: None,
+            sign_in: Some("/id/sign-in".to_owned()),
+            own_page: Some("/id".to_owned()),
             footer: kenroku_portal::FOOTER.map(|(key, href)| (key.to_owned(), href.to_owned())).to_vec(),
         },
         services,

@@ -110,22 +110,52 @@ pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Problem>> + Send 
 /// Turns secrets into actors. The kernel's own is the staff accounts here; the identity
 /// provider brings another.
 pub trait Authenticator: Send + Sync + 'static {
-    /// Whose session this token belongs to; `None` when it is unknown, expired or revoked.
-    fn session<'a>(&'a self, token: &'a str) -> Answer<'a, Option<Actor>>;
+    /// Whose session this token belongs to; `None` when it is unknown, expired or revoked. `module` is the module
+    /// that is asked: it knows a resident by a pseudonym of its own.
+    fn session<'a>(&'a self, token: &'a str, module: &'a str) -> Answer<'a, Option<Actor>>;
 
     /// Whose API or device key this is; `None` when it is unknown, expired or revoked.
     fn key<'a>(&'a self, key: &'a str) -> Answer<'a, Option<Actor>>;
 }
 
 impl Authenticator for Box<dyn Authenticator> {
-    fn session<'a>(&'a self, token: &'a str) -> Answer<'a, Option<Actor>> {
-        (**self).session(token)
+    fn session<'a>(&'a self, token: &'a str, module: &'a str) -> Answer<'a, Option<Actor>> {
+        (**self).session(token, module)
     }
 
     fn key<'a>(&'a self, key: &'a str) -> Answer<'a, Option<Actor>> {
         (**self).key(key)
     }
 }
+
+/// Several authenticators, asked in their order until one knows the token or key.
+impl Authenticator for Vec<Box<dyn Authenticator>> {
+    fn session<'a>(&'a self, token: &'a str, module: &'a str) -> Answer<'a, Option<Actor>> {
+        Box::pin(async move {
+            for one in self {
+                if let Some(actor) = one.session(token, module).await? {
+                    return Ok(Some(actor));
+                }
+            }
+            Ok(None)
+        })
+    }
+
+    fn key<'a>(&'a self, key: &'a str) -> Answer<'a, Option<Actor>> {
+        Box::pin(async move {
+            for one in self {
+                if let Some(actor) = one.key(key).await? {
+                    return Ok(Some(actor));
+                }
+            }
+            Ok(None)
+        })
+    }
+}
+
+/// Request extension: the module whose operation a request reached, as the HTTP layer says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ForModule(pub &'static str);
 
 /// The door: finds out who asks and asks the policies whether they may. Cheap to clone.
 #[derive(Clone)]
@@ -170,10 +200,11 @@ impl Access {
         if let Some(actor) = parts.extensions.get::<Actor>() {
             return Ok(actor.clone());
         }
+        let module = parts.extensions.get::<ForModule>().map_or("", |m| m.0);
         let actor = match credential::of(parts, &self.0.web)? {
             Credential::None => Actor::Anonymous,
             Credential::Session(token) => {
-                self.0.authenticator.session(&token).await?.unwrap_or(Actor::Anonymous)
+                self.0.authenticator.session(&token, module).await?.unwrap_or(Actor::Anonymous)
             }
             Credential::Key(key) => self.actor_of_key(&key).await?,
         };

@@ -81,7 +81,7 @@ pub mod testing;
 pub use actor::{Actor, ActorKind, Assurance, ClientId, Scope, SignIn};
 pub use credential::{Https, SecureCookies, WebRules};
 pub use extract::{AccessState, Authz, Visitor, Whole};
-pub use grant::{Access, Answer, Authenticator, Granted};
+pub use grant::{Access, Answer, Authenticator, ForModule, Granted};
 pub use matrix::{Matrix, MatrixRow, Reach, Verdict, Who};
 pub use permission::{Act, DataClass, KindMeta, Permission, PermissionMeta, ResourceKind};
 pub use policy::{Decision, ModuleAccess, Policies, PolicyErrors, PolicyFile, Rule};

@@ -23,7 +23,7 @@ use crate::{
 pub struct Known(HashMap<String, Actor>);
 
 impl Authenticator for Known {
-    fn session<'a>(&'a self, token: &'a str) -> Answer<'a, Option<Actor>> {
+    fn session<'a>(&'a self, token: &'a str, _: &'a str) -> Answer<'a, Option<Actor>> {
         Box::pin(async move { Ok(self.0.get(token).cloned()) })
     }
 

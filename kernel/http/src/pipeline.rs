@@ -11,6 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt as _;
+use kenroku_access::ForModule;
 use kenroku_types::{Problem, Tenant};
 
 use crate::rate::RateLimiter;
@@ -30,6 +31,7 @@ pub(crate) struct Limits {
 
 pub(crate) struct OpLimits {
     pub audience: Audience,
+    pub module: &'static str,
     pub limits: Limits,
 }
 
@@ -49,7 +51,8 @@ pub(crate) async fn run(State((app, op)): State<(App, Arc<OpLimits>)>, req: Requ
     }
 }
 
-async fn within(app: &App, op: &OpLimits, req: Request, next: Next) -> Result<Response, Error> {
+async fn within(app: &App, op: &OpLimits, mut req: Request, next: Next) -> Result<Response, Error> {
+    req.extensions_mut().insert(ForModule(op.module));
     if !op.limits.cross_site {
         security::refuse_cross_site(req.method(), req.headers(), &app.settings().origins)?;
     }

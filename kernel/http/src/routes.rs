@@ -130,6 +130,7 @@ pub struct Op {
     gate: Gate,
     audience: Audience,
     limits: Limits,
+    module: &'static str,
     router: MethodRouter<App>,
     doc: Option<Documented>,
 }
@@ -171,6 +172,7 @@ impl Op {
             gate: T::gate(),
             audience: Audience::Everybody,
             limits: Limits::default(),
+            module: "",
             router: MethodRouter::new().on(filter, handler),
             doc: None,
         }
@@ -355,6 +357,13 @@ impl Routes {
         self
     }
 
+    /// Says whose operations these are: a resident who comes to one of them is known by that module's pseudonym.
+    #[must_use]
+    pub fn of_module(mut self, module: &'static str) -> Self {
+        self.ops.iter_mut().for_each(|op| op.module = module);
+        self
+    }
+
     /// All operations.
     pub fn ops(&self) -> &[Op] {
         &self.ops
@@ -407,7 +416,8 @@ impl Routes {
         self.check()?;
         let mut by_path: BTreeMap<String, MethodRouter<App>> = BTreeMap::new();
         for op in self.ops {
-            let limits = Arc::new(pipeline::OpLimits { audience: op.audience, limits: op.limits });
+            let limits =
+                Arc::new(pipeline::OpLimits { audience: op.audience, module: op.module, limits: op.limits });
             let layer = axum::middleware::from_fn_with_state((app.clone(), limits), pipeline::run);
             let router = op.router.route_layer(layer);
             let slot = by_path.entry(op.path).or_default();

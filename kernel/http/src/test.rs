@@ -57,7 +57,7 @@ impl TestKeys {
 }
 
 impl Authenticator for TestKeys {
-    fn session<'a>(&'a self, token: &'a str) -> kenroku_access::Answer<'a, Option<Actor>> {
+    fn session<'a>(&'a self, token: &'a str, _: &'a str) -> kenroku_access::Answer<'a, Option<Actor>> {
         self.key(token)
     }
 

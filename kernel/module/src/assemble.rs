@@ -35,6 +35,8 @@ pub struct Look {
     pub simulated: bool,
     /// Where people sign in.
     pub sign_in: Option<String>,
+    /// Where those who signed in find what is theirs.
+    pub own_page: Option<String>,
     /// Links at the foot: key of the words, address.
     pub footer: Vec<(String, String)>,
 }
@@ -139,10 +141,10 @@ pub async fn assemble(modules: Vec<Module>, base: Base) -> Result<Assembly, Asse
     let policies = Policies::new(base.tenants, modules.iter().map(|m| m.access.clone()))?;
     let rules = AccountRules::default();
     let accounts = Accounts::new(base.db.clone(), base.env.clone(), &policies, Passwords::default(), rules);
-    let access = match base.authenticator {
-        Some(other) => Access::new(policies, other, base.web),
-        None => Access::new(policies, accounts.clone(), base.web),
-    };
+    let first = base.authenticator.unwrap_or_else(|| Box::new(accounts.clone()));
+    let others = modules.iter().filter_map(|m| m.authenticator.map(|make| make(&base.db, &base.env)));
+    let known: Vec<Box<dyn Authenticator>> = std::iter::once(first).chain(others).collect();
+    let access = Access::new(policies, known, base.web);
     let mut builder = App::builder(base.env, base.settings, base.db, access.clone());
     builder.put(access);
     builder.put(base.vault);
@@ -166,7 +168,7 @@ pub async fn assemble(modules: Vec<Module>, base: Base) -> Result<Assembly, Asse
     }
     builder.put(Reseals(modules.iter().filter_map(|m| Some((m.name, m.reseals?))).collect()));
     let work: Vec<_> = modules.iter().filter_map(|m| Some((m.name, m.work?))).collect();
-    let routes = modules.into_iter().fold(Routes::new(), |all, m| all.merge(m.routes));
+    let routes = modules.into_iter().fold(Routes::new(), |all, m| all.merge(m.routes.of_module(m.name)));
     let document = openapi::assemble(&routes, env!("CARGO_PKG_VERSION"));
     builder.put(OpenApiText(openapi::to_json(&document)));
     let coverage = routes.coverage();
@@ -189,6 +191,9 @@ fn shell(modules: &[Module], look: Look) -> Result<Shell, TextsError> {
     let mut shell = Shell::new(Texts::new(&files)?).names(look.names).simulated(look.simulated);
     if let Some(href) = look.sign_in {
         shell = shell.sign_in(href);
+    }
+    if let Some(href) = look.own_page {
+        shell = shell.own_page(href);
     }
     Ok(look.footer.into_iter().fold(shell, |s, (key, href)| s.footer(key, href)))
 }

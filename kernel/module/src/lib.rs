@@ -37,10 +37,11 @@ use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
 
-use kenroku_access::{ModuleAccess, PermissionMeta, PolicyFile, Role};
+use kenroku_access::{Authenticator, ModuleAccess, PermissionMeta, PolicyFile, Role};
 use kenroku_bus::Worker;
 use kenroku_http::{App, AppBuilder, Routes};
-use kenroku_store::ModuleMigrations;
+use kenroku_store::{Db, ModuleMigrations};
+use kenroku_types::Env;
 use kenroku_ui::LocaleFile;
 use kenroku_vault::{Field, ModuleVault, Purpose, Reseal};
 
@@ -57,6 +58,9 @@ pub type HookFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, HookError>> +
 /// Puts a module's services into the app before it serves; the database is migrated, earlier modules have
 /// started.
 pub type StartHook = for<'a> fn(&'a mut AppBuilder) -> HookFuture<'a, ()>;
+
+/// Makes what knows the sessions and keys that a module gave out; asked after the kernel's own.
+pub type AuthenticatorHook = fn(&Db, &Env) -> Box<dyn Authenticator>;
 
 /// Adds a module's event handlers, jobs and schedules to the worker, after everything has started:
 /// `Ok(worker.consumer(…).job::<MyJob, _>(…).schedule(…))`.
@@ -86,6 +90,8 @@ pub struct Module {
     pub entities: Vec<&'static str>,
     /// Its tile on the portal.
     pub card: Option<Card>,
+    /// See [`AuthenticatorHook`].
+    pub authenticator: Option<AuthenticatorHook>,
     /// See [`StartHook`].
     pub start: Option<StartHook>,
     /// See [`WorkHook`].
@@ -112,6 +118,7 @@ impl Module {
             locales: Vec::new(),
             entities: Vec::new(),
             card: None,
+            authenticator: None,
             start: None,
             work: None,
             reseals: None,
@@ -188,6 +195,13 @@ impl Module {
     #[must_use]
     pub fn card(mut self, card: Card) -> Self {
         self.card = Some(card);
+        self
+    }
+
+    /// What knows the sessions and keys that it gives out.
+    #[must_use]
+    pub fn authenticator(mut self, hook: AuthenticatorHook) -> Self {
+        self.authenticator = Some(hook);
         self
     }
 

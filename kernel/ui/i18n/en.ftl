@@ -8,7 +8,7 @@ ui-crumbs = You are here
 ui-simulated-strip = Everything shown here is simulated data.
 ui-simulated = Simulated data
 ui-sign-in = Sign in
-ui-signed-in = { $name }
+ui-own-page = My page
 ui-emergency = Emergency notice
 ui-console-menu = Staff menu
 
@@ -169,4 +169,3 @@ ui-design-tool = Snow clearing
 ui-design-role = Road maintenance
 ui-design-leave = Hand over
 ui-design-work = To do
-ui-design-user = Visitor

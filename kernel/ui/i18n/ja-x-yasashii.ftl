@@ -8,7 +8,7 @@ ui-crumbs = 今《いま》 見て《みて》いる ページ
 ui-simulated-strip = この ページの 内容《ないよう》は、本物《ほんもの》では ありません。練習用《れんしゅうよう》の データ（模擬《もぎ》データ）です。
 ui-simulated = 模擬《もぎ》データ
 ui-sign-in = ログイン
-ui-signed-in = { $name }さん
+ui-own-page = わたしの ページ
 ui-emergency = とても 大切《たいせつ》な お知らせ《しらせ》
 ui-console-menu = 職員《しょくいん》の メニュー
 
@@ -163,4 +163,3 @@ ui-design-tool = 除雪《じょせつ》
 ui-design-role = 道《みち》の 担当《たんとう》
 ui-design-leave = 交代《こうたい》する
 ui-design-work = すること
-ui-design-user = 利用者《りようしゃ》

@@ -8,7 +8,7 @@ ui-crumbs = 現在の位置
 ui-simulated-strip = 表示している内容はすべて模擬データです。
 ui-simulated = 模擬データ
 ui-sign-in = ログイン
-ui-signed-in = { $name }さん
+ui-own-page = マイページ
 ui-emergency = 緊急のお知らせ
 ui-console-menu = 職員のメニュー
 
@@ -163,4 +163,3 @@ ui-design-tool = 除雪
 ui-design-role = 道路維持の担当
 ui-design-leave = 交代する
 ui-design-work = 対応が必要なこと
-ui-design-user = 利用者

@@ -203,7 +203,7 @@ fn components(page: &Page) -> Response {
             .crumb(t("ui-error-home"), "/")
             .simulated(true)
             .emergency(Some(notice))
-            .signed_in(Some(page.t("ui-design-user").plain())),
+            .signed_in(true),
     };
     Html(built).into_response()
 }

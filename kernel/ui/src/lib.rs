@@ -45,5 +45,5 @@ mod shell;
 mod testing;
 
 pub use i18n::{Locale, LocaleFile, Message, Phrase, Texts};
-pub use page::{Console, Emergency, Given, Link, Page};
+pub use page::{Console, Emergency, Given, Link, Page, SIGNED_IN_COOKIE};
 pub use shell::{Html, Names, Shell, mount};

@@ -77,8 +77,9 @@ pub struct Page {
     pub simulated: bool,
     /// The notice above everything.
     pub emergency: Option<Emergency>,
-    /// Display name of the person signed in.
-    pub signed_in: Option<String>,
+    /// True when the header leads to the person's own page instead of the sign-in. Whether the session still holds
+    /// is asked by the page that needs it: this is the hint cookie only.
+    pub signed_in: bool,
     /// Frame of a staff page.
     pub console: Console,
     /// Which request this is.
@@ -96,7 +97,7 @@ impl Page {
             crumbs: Vec::new(),
             simulated: shell.is_simulated(),
             emergency: None,
-            signed_in: None,
+            signed_in: hinted(headers),
             console: Console::default(),
             request_id: headers
                 .get("x-request-id")
@@ -137,10 +138,10 @@ impl Page {
         self
     }
 
-    /// Names the person signed in.
+    /// Says whether somebody is signed in.
     #[must_use]
-    pub fn signed_in(mut self, name: Option<String>) -> Self {
-        self.signed_in = name;
+    pub fn signed_in(mut self, signed_in: bool) -> Self {
+        self.signed_in = signed_in;
         self
     }
 
@@ -223,6 +224,11 @@ impl Page {
         self.shell.sign_in_href()
     }
 
+    /// Address of the page of those who signed in, if this installation has one.
+    pub fn own_page(&self) -> Option<&str> {
+        self.shell.own_page_href()
+    }
+
     /// The keys of the words that name this installation.
     pub fn names(&self) -> Names {
         self.shell.name_keys()
@@ -232,6 +238,15 @@ impl Page {
     pub fn footer(&self) -> Vec<Link> {
         self.shell.footer_links().iter().map(|(key, href)| Link::new(self.t(key), href.as_str())).collect()
     }
+}
+
+/// The cookie that says no more than “somebody signed in here”: the header of every page can follow it without
+/// asking whose session it is. It opens nothing.
+pub const SIGNED_IN_COOKIE: &str = "kr-in";
+
+fn hinted(headers: &HeaderMap) -> bool {
+    let lines = headers.get_all(axum::http::header::COOKIE).iter().filter_map(|v| v.to_str().ok());
+    lines.flat_map(|l| l.split(';')).any(|pair| pair.trim().split_once('=') == Some((SIGNED_IN_COOKIE, "1")))
 }
 
 /// A small value given as such or by reference: templates pass what they loop over by reference.

@@ -39,13 +39,21 @@ pub struct Shell {
     names: Names,
     simulated: bool,
     sign_in: Option<String>,
+    own_page: Option<String>,
     footer: Vec<(String, String)>,
 }
 
 impl Shell {
     /// A shell with these texts, real data, no sign-in and an empty foot.
     pub fn new(texts: Texts) -> Self {
-        Shell { texts, names: Names::default(), simulated: false, sign_in: None, footer: Vec::new() }
+        Shell {
+            texts,
+            names: Names::default(),
+            simulated: false,
+            sign_in: None,
+            own_page: None,
+            footer: Vec::new(),
+        }
     }
 
     /// Names the installation in words of one of its modules.
@@ -66,6 +74,13 @@ impl Shell {
     #[must_use]
     pub fn sign_in(mut self, href: impl Into<String>) -> Self {
         self.sign_in = Some(href.into());
+        self
+    }
+
+    /// Where those who signed in find what is theirs.
+    #[must_use]
+    pub fn own_page(mut self, href: impl Into<String>) -> Self {
+        self.own_page = Some(href.into());
         self
     }
 
@@ -91,6 +106,10 @@ impl Shell {
 
     pub(crate) fn sign_in_href(&self) -> Option<&str> {
         self.sign_in.as_deref()
+    }
+
+    pub(crate) fn own_page_href(&self) -> Option<&str> {
+        self.own_page.as_deref()
     }
 
     pub(crate) fn footer_links(&self) -> &[(String, String)] {

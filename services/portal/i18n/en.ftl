@@ -99,4 +99,4 @@ portal-sign-out = Sign out
 portal-site = Ishikawa Portal
 portal-site-sub = Services of Ishikawa Prefecture and its 19 municipalities
 portal-sign = Ishikawa Prefecture and its 19 municipalities
-portal-sign-in-here = Staff sign-in
+portal-sign-in-here = Sign in

@@ -99,4 +99,4 @@ portal-sign-out = ログアウトする
 portal-site = いしかわポータル
 portal-site-sub = 石川県《いしかわけん》と 19の 市《し》・町《まち》の サービスの 入《い》り口《ぐち》
 portal-sign = 石川県《いしかわけん》・19の 市《し》と 町《まち》
-portal-sign-in-here = 職員《しょくいん》の ログイン
+portal-sign-in-here = ログイン

@@ -99,4 +99,4 @@ portal-sign-out = ログアウトする
 portal-site = いしかわポータル
 portal-site-sub = 石川県と19市町のサービスの入り口
 portal-sign = 石川県・県内19市町
-portal-sign-in-here = 職員のログイン
+portal-sign-in-here = いしかわIDでログイン

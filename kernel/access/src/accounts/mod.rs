@@ -28,10 +28,10 @@ use crate::policy::Policies;
 use crate::{Actor, Answer, Authenticator, Role, TenantTree};
 
 pub use key::{IssuedKey, KeyHolder, KeyRow, NewKey};
-pub use password::Passwords;
+pub use password::{Passwords, check as check_password};
 pub use session::{Session, SessionRules};
 pub use staff::{NewStaff, StaffRow};
-pub use throttle::{Limit, ThrottleRules};
+pub use throttle::{Attempt, Limit, ThrottleRules};
 
 id_kind! {
     /// A key of a device or of a vendor's program.
@@ -164,8 +164,14 @@ impl Accounts {
 }
 
 impl Authenticator for Accounts {
-    fn session<'a>(&'a self, token: &'a str) -> Answer<'a, Option<Actor>> {
-        Box::pin(async move { Ok(self.authenticate(token).await?.map(|s| s.actor)) })
+    fn session<'a>(&'a self, token: &'a str, _: &'a str) -> Answer<'a, Option<Actor>> {
+        Box::pin(async move {
+            // Tokens of staff are bare hexadecimal; others belong to another authenticator.
+            if token.len() != session::TOKEN_LEN {
+                return Ok(None);
+            }
+            Ok(self.authenticate(token).await?.map(|s| s.actor))
+        })
     }
 
     fn key<'a>(&'a self, key: &'a str) -> Answer<'a, Option<Actor>> {

@@ -52,7 +52,10 @@ impl Passwords {
     }
 
     /// The stored form of a new password: `pbkdf2-sha256$rounds$salt$hash`, in hexadecimal.
-    pub(super) async fn hash(&self, password: &str, rng: &Rng) -> Result<String> {
+    ///
+    /// # Errors
+    /// [`AccountError::Busy`].
+    pub async fn hash(&self, password: &str, rng: &Rng) -> Result<String> {
         let (salt, text) = (rng.bytes::<16>(), normalised(password));
         let rounds = self.rounds;
         self.work(move || {
@@ -64,7 +67,10 @@ impl Passwords {
     }
 
     /// Whether `password` is the stored one. Without a stored one it takes as long and says no.
-    pub(super) async fn verify(&self, password: &str, stored: Option<&str>) -> Result<bool> {
+    ///
+    /// # Errors
+    /// [`AccountError::Busy`].
+    pub async fn verify(&self, password: &str, stored: Option<&str>) -> Result<bool> {
         if password.len() > MAX_BYTES {
             return Ok(false);
         }
@@ -80,7 +86,7 @@ impl Passwords {
     }
 
     /// Whether a stored password should be renewed.
-    pub(super) fn outdated(&self, stored: &str) -> bool {
+    pub fn outdated(&self, stored: &str) -> bool {
         parse(stored).is_none_or(|(rounds, _, _)| rounds < self.rounds)
     }
 
@@ -115,7 +121,10 @@ fn parse(stored: &str) -> Option<(NonZeroU32, Vec<u8>, Vec<u8>)> {
 
 /// Whether a new password may be used: long, not the login name, not one character repeated. No rules about
 /// kinds of characters and no expiry (NIST SP 800-63B-4 §3.1.1.2).
-pub(super) fn check(password: &str, login: &str) -> Result<()> {
+///
+/// # Errors
+/// [`AccountError::WeakPassword`] with what is needed.
+pub fn check(password: &str, login: &str) -> Result<()> {
     let text = normalised(password);
     if text.chars().count() < MIN_CHARS {
         return Err(AccountError::WeakPassword("needs at least 15 characters; a sentence works well"));

@@ -81,6 +81,9 @@ pub(super) async fn end_all(tx: &mut Tx, tenant: Tenant, id: StaffId) -> Result<
     Ok(tx.execute(END_ALL, params![tenant, id]).await?)
 }
 
+/// Characters of a token.
+pub(super) const TOKEN_LEN: usize = 64;
+
 /// A fresh token: 256 random bits in hexadecimal.
 fn token(env: &Env) -> String {
     hex::encode(env.rng.bytes::<32>())

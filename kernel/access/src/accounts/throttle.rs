@@ -92,14 +92,17 @@ const FORGIVE: &Sql = sql!(
 const SWEEP: &Sql =
     sql!("delete from access_throttle where last_at < $1 -- @cross_tenant old failures of anybody");
 
-/// One attempt's two counters.
-pub(super) struct Attempt {
+/// One attempt's two counters. Sign-ins that the kernel does not know (residents') count here too, under names of
+/// their own.
+#[derive(Clone, Debug)]
+pub struct Attempt {
     account: [u8; 32],
     network: [u8; 32],
 }
 
 impl Attempt {
-    pub(super) fn new(login: &str, from: IpAddr) -> Self {
+    /// An attempt at an account from an address.
+    pub fn new(login: &str, from: IpAddr) -> Self {
         Attempt {
             account: sha256(&[b"account", login.as_bytes()]),
             network: sha256(&[b"network", &prefix(from)]),
@@ -107,7 +110,10 @@ impl Attempt {
     }
 
     /// Counts the attempt as failed until it is known better.
-    pub(super) async fn count(&self, tx: &mut Tx, rules: &ThrottleRules, now: Timestamp) -> Result<()> {
+    ///
+    /// # Errors
+    /// [`AccountError::TooManyAttempts`]: roll the transaction back.
+    pub async fn count(&self, tx: &mut Tx, rules: &ThrottleRules, now: Timestamp) -> Result<()> {
         for (kind, hash, limit) in self.both(rules) {
             let since = now.minus(limit.forget);
             let counted: Option<(i64,)> = tx.opt(COUNT, params![kind, hash, now, since]).await?;
@@ -126,7 +132,10 @@ impl Attempt {
     }
 
     /// It was the right password after all: the account starts anew, the network has one failure less.
-    pub(super) async fn forgive(&self, tx: &mut Tx) -> Result<()> {
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn forgive(&self, tx: &mut Tx) -> Result<()> {
         tx.execute(CLEAR, params!["account", &self.account]).await?;
         tx.execute(FORGIVE, params!["network", &self.network]).await?;
         Ok(())

@@ -1,0 +1,151 @@
+//! What the module hands to the binary.
+
+use kenroku_access::accounts::{Passwords, ThrottleRules};
+use kenroku_access::{Permission as _, Role, RoleHome, permission, resource_kind};
+use kenroku_bus::{Done, Failed, Job, Running, Schedule, Work};
+use kenroku_http::{App, AppBuilder};
+use kenroku_module::{HookError, Kind, Module, Setting, Values};
+use kenroku_vault::{Category, LegalBasis, Purpose, Vault};
+use serde::{Deserialize, Serialize};
+
+use crate::{Identity, LOCALES, MIGRATIONS, Residents, Rules, claims, credential, person};
+
+resource_kind! {
+    /// いしかわID
+    pub IshikawaId;
+}
+permission! {
+    /// 自分のいしかわIDの内容を見る
+    pub ViewOwn = "identity.view-own" on IshikawaId, view, personal;
+    /// 自分のいしかわIDの鍵・端末・代理を変える
+    pub ChangeOwn = "identity.change-own" on IshikawaId, operate, personal;
+    /// 同じ方かもしれない登録を確かめ、窓口で本人を確かめて登録する
+    pub ReviewPeople = "identity.review-people" on IshikawaId, operate, personal;
+    /// ご本人が同意した項目を、同意した相手に渡す
+    pub ReleaseClaims = "identity.release-claims" on IshikawaId, view, personal;
+}
+
+/// The person looks at their own registration.
+pub(crate) const OWN: Purpose = Purpose {
+    code: "identity.own",
+    ja: "ご本人が、自分の登録内容を見る",
+    basis: LegalBasis::Own,
+    categories: &[Category::Person],
+};
+/// Checking a one-time code needs its secret.
+pub(crate) const SIGN_IN: Purpose = Purpose {
+    code: "identity.sign-in",
+    ja: "ログインのときに、確認コードが正しいかを調べる",
+    basis: LegalBasis::Statute("個人情報の保護に関する法律 第66条第1項（安全管理措置）"),
+    categories: &[Category::Person],
+};
+/// An operator compares two registrations.
+pub(crate) const REVIEW: Purpose = Purpose {
+    code: "identity.review",
+    ja: "同じ方が二重に登録されていないかを、窓口の職員が確かめる",
+    basis: LegalBasis::Statute("個人情報の保護に関する法律 第65条（正確性の確保）"),
+    categories: &[Category::Person],
+};
+
+/// The module.
+pub fn module() -> Module {
+    Module::new("identity")
+        .migrations(MIGRATIONS)
+        .permissions(&[ViewOwn::META, ChangeOwn::META, ReviewPeople::META, ReleaseClaims::META])
+        .roles(&[Role {
+            id: "id-desk",
+            ja: "いしかわID窓口",
+            en: "Ishikawa ID desk",
+            about_ja: "同じ方かもしれない登録を確かめ、カードのない方を窓口で登録します。",
+            home: RoleHome::Government,
+        }])
+        .policies(
+            include_str!("../policies/identity.cedar"),
+            "いしかわIDの内容をだれが見られ、だれが変えられるか。",
+        )
+        .purposes(&[&OWN, &SIGN_IN, &REVIEW, &claims::RELEASE])
+        .fields(&[
+            &person::NAME,
+            &person::BIRTH,
+            &person::SEX,
+            &person::ADDRESS,
+            &person::MATCH,
+            &credential::CERTIFICATE,
+            &credential::SEED,
+        ])
+        .locales(LOCALES)
+        .settings(&SETTINGS)
+        .authenticator(|db, env| Box::new(Residents::new(db.clone(), env.clone())))
+        .start(|builder| Box::pin(start(builder)))
+        .work(|worker, app| {
+            Ok(worker.job::<Sweep, _>(Sweeping(app.clone())).schedule(Schedule::new(
+                "identity.sweep",
+                "*/10 * * * *",
+                |_| Sweep,
+            )))
+        })
+}
+
+async fn start(builder: &mut AppBuilder) -> Result<(), HookError> {
+    let values = builder.get::<Values>().map_err(|e| e.0)?;
+    let vault = builder.get::<Vault>().map_err(|e| e.0)?;
+    let rules = Rules {
+        hand_over_age: i32::try_from(values.int("identity.hand_over_age")?)?,
+        origin: values.text("identity.origin")?,
+        throttle: ThrottleRules::default(),
+        ..Rules::default()
+    };
+    let (db, env, bus) = (builder.db().clone(), builder.env().clone(), builder.bus().clone());
+    builder.put(Identity::new(db, env, bus, (*vault).clone(), Passwords::default(), rules));
+    Ok(())
+}
+
+const SETTINGS: [Setting; 2] = [
+    Setting {
+        key: "identity.origin",
+        kind: Kind::Text,
+        default: "",
+        demo: None,
+        about: "The address under which residents sign in, such as https://portal.example.jp: passkeys belong to it for ever. Empty: the address of each request, for trying out.",
+    },
+    Setting {
+        key: "identity.hand_over_age",
+        kind: Kind::Int(12, 18),
+        default: "15",
+        demo: None,
+        about: "A child's account is handed over from the guardian at the end of the school year in which the child reaches this age.",
+    },
+];
+
+/// Removes sessions and tickets whose time is over.
+#[derive(Serialize, Deserialize)]
+struct Sweep;
+
+impl Job for Sweep {
+    const KIND: &'static str = "identity.sweep";
+}
+
+struct Sweeping(App);
+
+impl Work<Sweep> for Sweeping {
+    async fn work(&self, run: &Running, _: Sweep) -> Result<Done, Failed> {
+        let identity = self.0.get::<Identity>().map_err(|e| Failed::never(e.0))?;
+        let sessions = identity.sweep_sessions().await.map_err(Failed::again)?;
+        let tickets = identity.sweep_tickets().await.map_err(Failed::again)?;
+        tracing::info!(sessions, tickets, "cleared away what was over");
+        run.finish(run.begin().await?).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn texts_are_complete() {
+        kenroku_ui::i18n::check(env!("CARGO_MANIFEST_DIR"), &crate::LOCALES).unwrap();
+    }
+
+    #[test]
+    fn the_module_fits_together() {
+        assert_eq!(kenroku_module::check(&[crate::module()]), Vec::<String>::new());
+    }
+}
