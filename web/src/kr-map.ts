@@ -8,14 +8,18 @@
  * | attribute | meaning |
  * |---|---|
  * | state | address of the state file (below), fetched again every `poll` seconds |
+ * | view | what the lines show: `state` (default) or `age`, the time since somebody last worked there |
  * | bounds | west,south,east,north in degrees |
  * | base, roads | tile addresses or TileJSON (`….json`); default /map/base|roads/{z}/{x}/{y}.mvt, zoom 5–14 |
  * | row | a segment's row in the list has the id `row` + segment index |
  * | label | accessible name of the map |
  * | locale | language tag of the page, for the names on the map |
  *
+ * It sets `data-drawn` when the first picture is complete and `data-loaded` to the number of roads that the file lists.
+ *
  * State file: `{"at": RFC 3339, "text": "10時20分", "states": {"done": [1, 2], "doing": [3] …}}` with the
- * segment indexes, which are the feature ids of layer `roads`; a segment not listed is `unknown`.
+ * segment indexes, which are the feature ids of layer `roads`; a segment not listed is `unknown`. With `view="age"`
+ * the same from `ages` (`h1`, `h3`, `h6`, `h12`, `h24`, `older`); a segment not listed is `never`.
  */
 export type Words = (key: string) => string;
 

@@ -12,7 +12,14 @@ import type { Words } from "./kr-map";
 declare const WORKER_FILE: string;
 
 type Width = ExpressionSpecification;
-const STATES = ["done", "doing", "part", "todo", "unknown", "out"] as const;
+/** What a line can show, and what it shows of a road that the file does not list. */
+const VIEWS = {
+  state: { names: ["done", "doing", "part", "todo", "unknown", "out"], rest: "unknown" },
+  age: { names: ["h1", "h3", "h6", "h12", "h24", "older"], rest: "never" },
+} as const;
+type View = keyof typeof VIEWS;
+const viewOf = (host: HTMLElement): View => (host.getAttribute("view") === "age" ? "age" : "state");
+
 const FONT = "Hiragino Sans,BIZ UDPGothic,Meiryo,Noto Sans JP,Noto Sans CJK JP,sans-serif";
 
 /** Opens the map in `box` and returns what closes it. */
@@ -57,6 +64,9 @@ export async function open(host: HTMLElement, box: HTMLElement, said: HTMLElemen
   help.textContent = word("help");
   said.after(help);
   said.textContent = "";
+  map.once("idle", () => {
+    host.dataset.drawn = "true";
+  });
   const stopSelecting = selecting(host, map, said, word);
   const stopPolling = polling(host, map, said, word);
   return () => {
@@ -99,28 +109,63 @@ function colour(host: HTMLElement, role: string): string {
 }
 
 const byZoom = (w: number): Width => ["interpolate", ["linear"], ["zoom"], 8, w * 0.35, 11, w * 0.7, 14, w];
-const isState = (state: string): ExpressionSpecification => [
-  "case",
-  ["==", ["coalesce", ["feature-state", "s"], "unknown"], state],
-  1,
-  0,
-];
 
 /**
- * One layer for each state, shown by opacity: dash patterns cannot follow a feature's state. Pattern, width and
- * colour are those of the list and legend (state.css).
+ * One layer for each state or age, shown by opacity: dash patterns cannot follow a feature's state. Pattern, width
+ * and colour are those of the list and legend (state.css).
  */
-function layers(host: HTMLElement): LayerSpecification[] {
+function lines(host: HTMLElement): LayerSpecification[] {
   const c = (role: string) => colour(host, role);
   const surface = c("surface");
-  const line = (id: string, state: string, paint: object, layout: object = {}): LayerSpecification => ({
+  const view = viewOf(host);
+  const line = (id: string, shown: string, paint: object, layout: object = {}): LayerSpecification => ({
     id,
     type: "line",
     source: "roads",
     "source-layer": "roads",
     layout: { "line-join": "round", ...layout },
-    paint: { "line-opacity": isState(state), ...paint },
+    paint: {
+      "line-opacity": ["case", ["==", ["coalesce", ["feature-state", "s"], VIEWS[view].rest], shown], 1, 0],
+      ...paint,
+    },
   });
+  const round = { "line-cap": "round" };
+  if (view === "age")
+    return [
+      line("never", "never", { "line-color": c("snow-out"), "line-width": byZoom(1.5) }),
+      line("older", "older", { "line-color": c("age-12"), "line-width": byZoom(4), "line-dasharray": [0, 3.5] }, round),
+      line("h24", "h24", { "line-color": c("age-12"), "line-width": byZoom(5), "line-dasharray": [0, 1.5] }, round),
+      line("h12", "h12", { "line-color": c("age-6"), "line-width": byZoom(5), "line-dasharray": [1, 1] }),
+      line("h6", "h6", { "line-color": c("age-3"), "line-width": byZoom(6), "line-dasharray": [2.5, 0.8] }),
+      line("h3", "h3", { "line-color": c("age-1"), "line-width": byZoom(7) }),
+      line("h3-core", "h3", { "line-color": surface, "line-width": byZoom(2) }),
+      line("h1", "h1", { "line-color": c("age-0"), "line-width": byZoom(8) }, round),
+    ];
+  return [
+    line("out", "out", { "line-color": c("snow-out"), "line-width": byZoom(1.5) }),
+    line(
+      "unknown",
+      "unknown",
+      { "line-color": c("snow-unknown"), "line-width": byZoom(4), "line-dasharray": [0, 2] },
+      round,
+    ),
+    line("todo", "todo", { "line-color": c("snow-todo"), "line-width": byZoom(6), "line-dasharray": [1.2, 0.8] }),
+    line("part", "part", { "line-color": c("snow-part"), "line-width": byZoom(3), "line-offset": byZoom(-3) }),
+    line("part-rest", "part", {
+      "line-color": c("snow-part"),
+      "line-width": byZoom(3),
+      "line-offset": byZoom(3),
+      "line-dasharray": [1, 1],
+    }),
+    line("done", "done", { "line-color": c("snow-done"), "line-width": byZoom(6) }, round),
+    line("doing", "doing", { "line-color": c("snow-doing"), "line-width": byZoom(8) }),
+    line("doing-core", "doing", { "line-color": surface, "line-width": byZoom(2), "line-dasharray": [2.5, 2] }),
+  ];
+}
+
+function layers(host: HTMLElement): LayerSpecification[] {
+  const c = (role: string) => colour(host, role);
+  const surface = c("surface");
   const name = { en: "name_en", "ja-x-yasashii": "name_kana" }[host.getAttribute("locale") ?? ""] ?? "name";
   const text: ExpressionSpecification = ["coalesce", ["get", name], ["get", "name"]];
   return [
@@ -165,24 +210,7 @@ function layers(host: HTMLElement): LayerSpecification[] {
         "line-opacity": ["case", ["boolean", ["feature-state", "chosen"], false], 1, 0],
       },
     },
-    line("out", "out", { "line-color": c("snow-out"), "line-width": byZoom(1.5) }),
-    line(
-      "unknown",
-      "unknown",
-      { "line-color": c("snow-unknown"), "line-width": byZoom(4), "line-dasharray": [0, 2] },
-      { "line-cap": "round" },
-    ),
-    line("todo", "todo", { "line-color": c("snow-todo"), "line-width": byZoom(6), "line-dasharray": [1.2, 0.8] }),
-    line("part", "part", { "line-color": c("snow-part"), "line-width": byZoom(3), "line-offset": byZoom(-3) }),
-    line("part-rest", "part", {
-      "line-color": c("snow-part"),
-      "line-width": byZoom(3),
-      "line-offset": byZoom(3),
-      "line-dasharray": [1, 1],
-    }),
-    line("done", "done", { "line-color": c("snow-done"), "line-width": byZoom(6) }, { "line-cap": "round" }),
-    line("doing", "doing", { "line-color": c("snow-doing"), "line-width": byZoom(8) }),
-    line("doing-core", "doing", { "line-color": surface, "line-width": byZoom(2), "line-dasharray": [2.5, 2] }),
+    ...lines(host),
     {
       id: "place",
       type: "symbol",
@@ -228,7 +256,7 @@ function selecting(host: HTMLElement, map: MapView, said: HTMLElement, word: Wor
     chosen = feature && Number.isInteger(id) ? id : undefined;
     if (!feature || chosen === undefined) return;
     map.setFeatureState(target(chosen), { chosen: true });
-    const state = String(map.getFeatureState(target(chosen)).s ?? "unknown");
+    const state = String(map.getFeatureState(target(chosen)).s ?? VIEWS[viewOf(host)].rest);
     const { name, name_en, ref } = feature.properties;
     const title = (host.getAttribute("locale") === "en" && name_en) || name || ref || String(chosen);
     const words = document.createElement("span");
@@ -291,7 +319,8 @@ function selecting(host: HTMLElement, map: MapView, said: HTMLElement, word: Wor
 
 interface StateFile {
   text: string;
-  states: Partial<Record<(typeof STATES)[number], number[]>>;
+  states: Partial<Record<string, number[]>>;
+  ages: Partial<Record<string, number[]>>;
 }
 
 /** Joins the state file to the segments, now and every `poll` seconds while the page is visible. */
@@ -310,8 +339,10 @@ function polling(host: HTMLElement, map: MapView, said: HTMLElement, word: Words
       if (!answer.ok) throw new Error(`status ${answer.status}`);
       const file = (await answer.json()) as StateFile;
       const seen = new Set<number>();
-      for (const state of STATES)
-        for (const id of file.states[state] ?? []) {
+      const view = viewOf(host);
+      const listed = view === "age" ? file.ages : file.states;
+      for (const state of VIEWS[view].names)
+        for (const id of listed[state] ?? []) {
           seen.add(id);
           if (known.get(id) === state) continue;
           known.set(id, state);

@@ -10,13 +10,13 @@ const value = (name) => {
   const inner = /^var\(--kr-([a-z0-9-]+)\)$/.exec(found);
   return inner ? value(inner[1]) : found;
 };
-const luminance = (hex) => {
-  const [r, g, b] = [1, 3, 5].map((i) => {
+const linear = (hex) =>
+  [1, 3, 5].map((i) => {
     const c = Number.parseInt(hex.slice(i, i + 2), 16) / 255;
     return c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
   });
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-};
+const bright = ([r, g, b]) => 0.2126 * r + 0.7152 * g + 0.0722 * b;
+const luminance = (hex) => bright(linear(hex));
 const ratio = (a, b) => {
   const [hi, lo] = [luminance(value(a)), luminance(value(b))].sort((x, y) => y - x);
   return (hi + 0.05) / (lo + 0.05);
@@ -63,6 +63,11 @@ const SHAPE = [
     [`snow-${s}`, "map-land"],
     [`snow-${s}`, "map-sea"],
   ]),
+  ...["age-0", "age-1", "age-3", "age-6", "age-12"].flatMap((a) => [
+    [a, "map-land"],
+    [a, "map-sea"],
+    [a, "surface"],
+  ]),
   ["ai-700", "surface"],
   ["enji-700", "surface"],
   ["kusa-700", "surface"],
@@ -76,6 +81,40 @@ for (const [pairs, least] of [
   test(`contrast of at least ${least}`, () => {
     const low = pairs.map(([a, b]) => [a, b, ratio(a, b)]).filter(([, , r]) => r < least);
     assert.deepEqual(low, []);
+  });
+
+/** How eyes without one kind of cone see linear RGB (Machado, Oliveira and Fernandes 2009, severity 1.0). */
+const EYES = {
+  "all cones": [
+    [1, 0, 0],
+    [0, 1, 0],
+    [0, 0, 1],
+  ],
+  protanopia: [
+    [0.152286, 1.052583, -0.204868],
+    [0.114503, 0.786281, 0.099216],
+    [-0.003882, -0.048116, 1.051998],
+  ],
+  deuteranopia: [
+    [0.367322, 0.860646, -0.227968],
+    [0.280085, 0.672501, 0.047413],
+    [-0.01182, 0.04294, 0.968881],
+  ],
+  tritanopia: [
+    [1.255528, -0.076749, -0.178779],
+    [-0.078411, 0.930809, 0.147602],
+    [0.004733, 0.691367, 0.3039],
+  ],
+};
+
+for (const [eye, rows] of Object.entries(EYES))
+  test(`elapsed times grow paler step by step for ${eye}`, () => {
+    const seen = (name) => {
+      const rgb = linear(value(name));
+      return bright(rows.map((row) => Math.min(1, Math.max(0, row[0] * rgb[0] + row[1] * rgb[1] + row[2] * rgb[2]))));
+    };
+    const ramp = ["age-0", "age-1", "age-3", "age-6", "age-12"].map(seen);
+    for (let i = 1; i < ramp.length; i++) assert.ok((ramp[i] + 0.05) / (ramp[i - 1] + 0.05) >= 1.3, `step ${i}`);
   });
 
 test("the ratios written in tokens.css are right", () => {

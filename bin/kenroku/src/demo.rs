@@ -10,7 +10,7 @@ use kenroku_http::App;
 use kenroku_module::settings::{Origin, Raw};
 use kenroku_module::{Assembly, Kind, Module, Values};
 use kenroku_roads::model::Direction;
-use kenroku_snow::Snow;
+use kenroku_snow::{SNOW_DESK, Snow};
 use kenroku_types::Tenant;
 use tokio::sync::watch;
 
@@ -21,11 +21,13 @@ use crate::{admin, config, logging, open, run};
 /// The password of all demo accounts; it is printed, and `demo` serves simulated data only.
 const PASSWORD: &str = "kenroku-demo-2026";
 
-/// Roles of the kernel that can be tried: sign-in name, tenant, role, what it shows.
-const ACCOUNTS: [(&str, &str, RoleId, &str); 4] = [
+/// Roles that can be tried: sign-in name, tenant, role, what it shows.
+const ACCOUNTS: [(&str, &str, RoleId, &str); 6] = [
     ("demo-operator", "installation", OPERATOR, "運用担当"),
     ("demo-ishikawa", "17000", PREF_ADMIN, "石川県 県管理者"),
     ("demo-nomi", "17211", MUNI_ADMIN, "能美市 市町管理者"),
+    ("demo-snow", "17000", SNOW_DESK, "石川県 除雪担当"),
+    ("demo-snow-nomi", "17211", SNOW_DESK, "能美市 除雪担当"),
     ("demo-officer", "17000", DATA_OFFICER, "石川県 個人情報保護担当"),
 ];
 

@@ -124,6 +124,14 @@ impl Bus {
         self.0.nats.as_ref().map_or(Link::None, NatsLine::state)
     }
 
+    /// Waits until the line is as wanted; whether it can become so at all.
+    pub async fn link_becomes(&self, want: Link) -> bool {
+        match &self.0.nats {
+            None => want == Link::None,
+            Some(line) => line.follow().wait_for(|state| *state == want).await.is_ok(),
+        }
+    }
+
     /// Everything worth watching, ready at once: counters are live, depths are as the worker of this process last
     /// saw them.
     pub fn readings(&self) -> Vec<Reading> {

@@ -158,6 +158,10 @@ const REVIVE: &Sql = sql!(
     "update bus_job set state = 'waiting', due_at = $3, attempts = 0, ended_at = null
     where tenant = $1 and id = $2 and state in ('dead', 'cancelled')"
 );
+// It can still be revived until old jobs are cleaned away.
+const DISCARD: &Sql = sql!(
+    "update bus_job set state = 'cancelled', ended_at = $3 where tenant = $1 and id = $2 and state = 'dead'"
+);
 const GET: &Sql = sql!(
     "select tenant, id, kind, state, attempts, due_at, error, made_at, ended_at from bus_job
     where tenant = $1 and id = $2"
@@ -204,6 +208,14 @@ impl Bus {
         match tx.execute(CANCEL, params![tenant, id, self.env().now()]).await? {
             1 => Ok(()),
             _ => Err(Error::NotThere("job")),
+        }
+    }
+
+    /// Takes a dead job off the list of those given up; it is deleted when jobs that ended so long ago are.
+    pub async fn discard_job(&self, tx: &mut Tx, tenant: Tenant, id: JobId) -> Result<()> {
+        match tx.execute(DISCARD, params![tenant, id, self.env().now()]).await? {
+            1 => Ok(()),
+            _ => Err(Error::NotThere("dead job")),
         }
     }
 

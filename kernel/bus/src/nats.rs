@@ -2,11 +2,10 @@
 //! the others notice by polling.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::bus::Shared;
 use crate::metrics::Count;
@@ -50,23 +49,28 @@ pub(crate) enum Out {
 #[derive(Debug)]
 pub(crate) struct NatsLine {
     queue: mpsc::Sender<Out>,
-    state: Arc<AtomicU8>,
+    state: Arc<watch::Sender<Link>>,
 }
 
 impl NatsLine {
     /// Whether it was taken.
     pub(crate) fn send(&self, o: Out) -> bool {
-        self.state.load(Ordering::Relaxed) == 1 && self.queue.try_send(o).is_ok()
+        self.state() == Link::Connected && self.queue.try_send(o).is_ok()
     }
 
     pub(crate) fn state(&self) -> Link {
-        if self.state.load(Ordering::Relaxed) == 1 { Link::Connected } else { Link::Down }
+        *self.state.borrow()
+    }
+
+    /// Follows the state.
+    pub(crate) fn follow(&self) -> watch::Receiver<Link> {
+        self.state.subscribe()
     }
 }
 
 pub(crate) fn start(settings: NatsSettings, shared: Arc<Shared>) -> NatsLine {
     let (queue, out) = mpsc::channel(QUEUE);
-    let state = Arc::new(AtomicU8::new(0));
+    let state = Arc::new(watch::Sender::new(Link::Down));
     tokio::spawn(run(settings, shared, out, Arc::clone(&state)));
     NatsLine { queue, state }
 }
@@ -76,7 +80,7 @@ async fn run(
     settings: NatsSettings,
     shared: Arc<Shared>,
     mut out: mpsc::Receiver<Out>,
-    state: Arc<AtomicU8>,
+    state: Arc<watch::Sender<Link>>,
 ) {
     let (wake, live) = (
         format!("kenroku.{}.wake", settings.installation),
@@ -170,11 +174,11 @@ async fn publish(client: &async_nats::Client, shared: &Shared, subject: String, 
     sent
 }
 
-fn changed(event: &async_nats::Event, state: &AtomicU8, shared: &Shared) {
+fn changed(event: &async_nats::Event, state: &watch::Sender<Link>, shared: &Shared) {
     match event {
         async_nats::Event::Connected => {
             tracing::info!("NATS is connected");
-            state.store(1, Ordering::Relaxed);
+            state.send_replace(Link::Connected);
             // Whatever was said while the line was cut is unknown.
             for w in Wake::ALL {
                 shared.wakes.wake(w);
@@ -182,7 +186,7 @@ fn changed(event: &async_nats::Event, state: &AtomicU8, shared: &Shared) {
             let _ = shared.updates.send(Update::Missed);
         }
         async_nats::Event::Disconnected | async_nats::Event::Closed => {
-            if state.swap(0, Ordering::Relaxed) == 1 {
+            if state.send_replace(Link::Down) == Link::Connected {
                 tracing::warn!("NATS is away; other processes notice by polling until it is back");
             }
         }

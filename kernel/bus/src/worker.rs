@@ -484,3 +484,96 @@ const DEAD_JOBS: &Sql = sql!(
 const DEAD_EVENTS: &Sql = sql!(
     "select count(*) from bus_dead where consumer = $1 /* @cross_tenant: a measure of the installation */"
 );
+
+#[cfg(test)]
+mod tests {
+    use kenroku_store::{SqlBuilder, Tx};
+    use kenroku_types::{Env, Tenant};
+    use serde::{Deserialize, Serialize};
+
+    use super::*;
+    use crate::{Done, Enqueue, Event, Failed, Handle, Received, Running};
+
+    const T: Tenant = Tenant::SHARED;
+
+    #[derive(Serialize, Deserialize)]
+    struct Said {}
+    impl Event for Said {
+        const NAME: &'static str = "probe.said";
+    }
+
+    #[derive(Serialize, Deserialize)]
+    struct Try {
+        well: bool,
+    }
+    impl Job for Try {
+        const KIND: &'static str = "probe.try";
+    }
+
+    struct Probe;
+    impl Handle<Said> for Probe {
+        async fn handle(&self, _: &mut Tx, _: Received<Said>) -> std::result::Result<(), Failed> {
+            Ok(())
+        }
+    }
+    impl Work<Try> for Probe {
+        async fn work(&self, run: &Running, job: Try) -> std::result::Result<Done, Failed> {
+            if !job.well {
+                return Err(Failed::never("it never works"));
+            }
+            run.finish(run.begin().await?).await
+        }
+    }
+
+    fn worker(bus: &Bus, db: &Db) -> Worker {
+        let w = Worker::new(bus.clone(), db.clone(), Settings::default());
+        w.consumer(Consumer::new("probe.all").on(Probe)).job::<Try, _>(Probe)
+    }
+
+    async fn say(bus: &Bus, db: &Db) {
+        let mut tx = db.begin().await.unwrap();
+        bus.publish(&mut tx, T, &Said {}).await.unwrap();
+        for well in [true, false] {
+            bus.enqueue(&mut tx, T, &Try { well }, Enqueue::now()).await.unwrap();
+            bus.env().clock.advance(Duration::from_millis(1));
+        }
+        tx.commit().await.unwrap();
+    }
+
+    async fn left(db: &Db) -> (i64, Vec<(String,)>) {
+        let mut tx = db.read().await.unwrap();
+        let events = SqlBuilder::new("select count(*) from bus_outbox /* @reference */");
+        let jobs = SqlBuilder::new("select state from bus_job order by state /* @reference */");
+        let events: Vec<(i64,)> = tx.all_dyn(&events).await.unwrap();
+        (events[0].0, tx.all_dyn(&jobs).await.unwrap())
+    }
+
+    // PostgreSQL hands out due jobs in an order of its own.
+    #[kenroku_store::test(&[crate::MIGRATIONS], concurrent)]
+    async fn what_is_handled_and_done_goes_after_its_time_and_the_rest_stays(db: Db) {
+        let bus = Bus::local(Env::fixed(Timestamp::from_secs(1_768_350_600), 7));
+        let states = |all: &[&str]| all.iter().map(|s| ((*s).to_owned(),)).collect::<Vec<_>>();
+        say(&bus, &db).await;
+        worker(&bus, &db).drain().await.unwrap();
+        let clean = || async { worker(&bus, &db).parts().clean().await.unwrap() };
+        clean().await;
+        assert_eq!(left(&db).await, (1, states(&["dead", "done"])), "everything is young");
+
+        bus.env().clock.advance(8 * DAY);
+        say(&bus, &db).await;
+        worker(&bus, &db).drain().await.unwrap();
+        clean().await;
+        let kept = states(&["dead", "dead", "done"]);
+        assert_eq!(left(&db).await, (1, kept), "dead letters wait for the operator");
+
+        say(&bus, &db).await;
+        outbox::number(&db).await.unwrap();
+        bus.env().clock.advance(8 * DAY);
+        clean().await;
+        let kept = states(&["dead", "dead", "waiting", "waiting"]);
+        assert_eq!(left(&db).await, (1, kept), "what nobody has handled stays, however old");
+        worker(&bus, &db).drain().await.unwrap();
+        clean().await;
+        assert_eq!(left(&db).await.0, 0, "handled at last");
+    }
+}

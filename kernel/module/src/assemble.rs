@@ -4,7 +4,7 @@ use axum::Router;
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use kenroku_access::accounts::{AccountRules, Accounts, Passwords};
-use kenroku_access::{Access, Authenticator, Policies, PolicyErrors, TenantTree, WebRules};
+use kenroku_access::{Access, Authenticator, Permission as _, Policies, PolicyErrors, TenantTree, WebRules};
 use kenroku_bus::{Bus, Reading, Worker};
 use kenroku_http::metrics::Sample;
 use kenroku_http::{App, AppBuilder, ETag, Path, Public, Routes, Settings, health, idempotency, openapi};
@@ -15,11 +15,15 @@ use kenroku_ui::{LocaleFile, Names, Shell, Texts};
 use kenroku_vault::{FileWitness, Vault};
 
 use crate::chores::{LogWitness, Reseals};
-use crate::{Card, HookError, Module, Values, check};
+use crate::{Card, HandleDead, HookError, Module, Tool, Values, ViewDead, check, dead};
 
 /// The portal's tiles of all modules, sorted; a service that the portal takes from the app.
 #[derive(Debug)]
 pub struct Cards(pub Vec<Card>);
+
+/// What all modules offer to staff, in the order of the list; a service that the staff's first page takes from the app.
+#[derive(Debug)]
+pub struct Tools(pub Vec<Tool>);
 
 /// The OpenAPI document of all modules as JSON; a service that `/openapi.json` and the developers' page take
 /// from the app.
@@ -88,7 +92,13 @@ pub fn kernel() -> Vec<Module> {
             &kenroku_ui::design::routes(),
         );
     vec![
-        Module::new("bus").migrations(kenroku_bus::MIGRATIONS),
+        Module::new("bus")
+            .migrations(kenroku_bus::MIGRATIONS)
+            .permissions(&[ViewDead::META, HandleDead::META])
+            .policies(include_str!("../policies/bus.cedar"), "うまくいかなかった処理をだれが扱えるか。")
+            .routes(dead::routes())
+            .locales(kenroku_ui::locales!("bus", "../i18n"))
+            .tool("bus-dead-title", dead::ADDRESS, ViewDead::META),
         // Its permissions, roles and policies are in every `Policies` by themselves.
         Module::new("access").migrations(kenroku_access::accounts::MIGRATIONS),
         Module::new("http").migrations(idempotency::MIGRATIONS).routes(pages).work(crate::chores::add),
@@ -161,6 +171,7 @@ pub async fn assemble(modules: Vec<Module>, base: Base) -> Result<Assembly, Asse
     let mut cards: Vec<Card> = modules.iter().filter_map(|m| m.card.clone()).collect();
     cards.sort_by_key(|c| c.order);
     builder.put(Cards(cards));
+    builder.put(Tools(modules.iter().flat_map(|m| m.tools.iter().copied()).collect()));
     for m in &modules {
         if let Some(start) = m.start {
             start(&mut builder).await.map_err(|e| AssembleError::Start(m.name, e))?;
@@ -249,12 +260,10 @@ mod tests {
         );
     }
 
-    const KEEP: RetentionClass = RetentionClass {
-        code: "demo.notes",
-        ja: "覚え書き",
-        days: Some(30),
-        source: "文書管理規程 別表",
-    };
+    const KEEP: RetentionClass =
+        RetentionClass {
+            code: "demo.notes", ja: "覚え書き", days: Some(30), source: "文書管理規程 別表"
+        };
     const NOTE: Field = Field::new("demo", "note", "text", "覚え書き", KEEP, Category::Person);
 
     /// A module that has renewed all its values.
@@ -284,6 +293,39 @@ mod tests {
             let left = vault.rotate(&[], 10).await.unwrap();
             assert_eq!(left.waiting, 1 - destroyed, "without a hook the old key is kept");
         }
+    }
+
+    #[tokio::test]
+    async fn sessions_and_counted_failures_that_ended_are_removed_by_the_clock() {
+        use kenroku_access::accounts::{Accounts, NewStaff};
+        use kenroku_access::kernel::{ManageStaff, OPERATOR};
+        use kenroku_access::{Actor, Granted};
+        use kenroku_types::Tenant;
+
+        let site = TestSite::of([]).await;
+        let accounts = site.app().get::<Accounts>().unwrap();
+        let by: Granted<ManageStaff> = Granted::for_system("test", Tenant::SHARED);
+        let new = NewStaff {
+            login: "night-watch",
+            name: "当番",
+            password: "long enough to be one",
+            roles: &[OPERATOR],
+        };
+        accounts.create_staff(&by, &new).await.unwrap();
+        let from = std::net::IpAddr::from([192, 0, 2, 1]);
+        site.work().await;
+        let (token, _) = accounts.sign_in(new.login, new.password, from).await.unwrap();
+        assert!(accounts.sign_in(new.login, "wrong", from).await.is_err());
+        assert_eq!(accounts.sweep().await.unwrap(), 0, "nothing has ended yet");
+        assert!(matches!(
+            accounts.authenticate(&token).await.unwrap().map(|s| s.actor),
+            Some(Actor::Staff { .. })
+        ));
+
+        site.app().env().clock.advance(std::time::Duration::from_secs(48 * 3600));
+        site.work().await;
+        assert!(accounts.authenticate(&token).await.unwrap().is_none());
+        assert_eq!(accounts.sweep().await.unwrap(), 0, "the schedule was there before");
     }
 
     #[tokio::test]

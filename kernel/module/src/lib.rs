@@ -28,6 +28,7 @@
 mod assemble;
 mod check;
 mod chores;
+mod dead;
 pub mod settings;
 #[cfg(any(test, feature = "testing"))]
 pub mod test;
@@ -45,8 +46,11 @@ use kenroku_types::Env;
 use kenroku_ui::LocaleFile;
 use kenroku_vault::{Field, ModuleVault, Purpose, Reseal};
 
-pub use assemble::{AssembleError, Assembly, Base, Cards, Look, OpenApiText, assemble, kernel, migrations};
+pub use assemble::{
+    AssembleError, Assembly, Base, Cards, Look, OpenApiText, Tools, assemble, kernel, migrations,
+};
 pub use check::check;
+pub use dead::{HandleDead, ViewDead};
 pub use settings::{Kind, Setting, Values};
 
 /// Why a hook failed; the operator reads its text.
@@ -92,6 +96,8 @@ pub struct Module {
     pub card: Option<Card>,
     /// See [`AuthenticatorHook`].
     pub authenticator: Option<AuthenticatorHook>,
+    /// What it offers to staff, on the first page after they signed in.
+    pub tools: Vec<Tool>,
     /// See [`StartHook`].
     pub start: Option<StartHook>,
     /// See [`WorkHook`].
@@ -119,6 +125,7 @@ impl Module {
             entities: Vec::new(),
             card: None,
             authenticator: None,
+            tools: Vec::new(),
             start: None,
             work: None,
             reseals: None,
@@ -205,6 +212,13 @@ impl Module {
         self
     }
 
+    /// A page for staff, offered to those who have the permission.
+    #[must_use]
+    pub fn tool(mut self, title: &'static str, href: &'static str, needs: PermissionMeta) -> Self {
+        self.tools.push(Tool { title, href, needs });
+        self
+    }
+
     /// What to do before serving, usually `builder.put(MyService::load(…))`.
     #[must_use]
     pub fn start(mut self, hook: StartHook) -> Self {
@@ -252,6 +266,17 @@ impl fmt::Debug for Module {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Module({}, {} operations)", self.name, self.routes.ops().len())
     }
+}
+
+/// A page for staff.
+#[derive(Clone, Copy, Debug)]
+pub struct Tool {
+    /// Key of the title.
+    pub title: &'static str,
+    /// Where it leads.
+    pub href: &'static str,
+    /// Who does not have it is not offered the page.
+    pub needs: PermissionMeta,
 }
 
 /// A tile on the portal.

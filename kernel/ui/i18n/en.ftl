@@ -11,6 +11,8 @@ ui-sign-in = Sign in
 ui-own-page = My page
 ui-emergency = Emergency notice
 ui-console-menu = Staff menu
+ui-console-leave = Sign out
+ui-console-home = Staff pages
 
 # Forms
 ui-required = required
@@ -98,6 +100,13 @@ ui-design-part = Partly cleared
 ui-design-todo = Not yet
 ui-design-unknown = No data
 ui-design-out = Not covered
+ui-design-age-h1 = less than 1 hour
+ui-design-age-h3 = 1–3 hours
+ui-design-age-h6 = 3–6 hours
+ui-design-age-h12 = 6–12 hours
+ui-design-age-h24 = 12–24 hours
+ui-design-age-older = 24 hours or more
+ui-design-age-never = no record
 ui-design-units = 11 sections: 5 cleared, 2 in progress, 2 partly, 1 not yet, 1 unknown
 ui-design-rows = List
 ui-design-number = No.

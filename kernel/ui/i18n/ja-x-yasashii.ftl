@@ -11,6 +11,8 @@ ui-sign-in = ログイン
 ui-own-page = わたしの ページ
 ui-emergency = とても 大切《たいせつ》な お知らせ《しらせ》
 ui-console-menu = 職員《しょくいん》の メニュー
+ui-console-leave = ログアウトする
+ui-console-home = 職員《しょくいん》の ページ
 
 # Forms
 ui-required = 書いて《かいて》ください
@@ -92,6 +94,13 @@ ui-design-part = 少し《すこし》だけ どけました
 ui-design-todo = まだです
 ui-design-unknown = わかりません
 ui-design-out = 雪《ゆき》を どけません
+ui-design-age-h1 = 1時間《じかん》より 前《まえ》では ない
+ui-design-age-h3 = 1時間《じかん》から 3時間《じかん》
+ui-design-age-h6 = 3時間《じかん》から 6時間《じかん》
+ui-design-age-h12 = 6時間《じかん》から 12時間《じかん》
+ui-design-age-h24 = 12時間《じかん》から 24時間《じかん》
+ui-design-age-older = 24時間《じかん》より 前《まえ》
+ui-design-age-never = 記録《きろく》が ありません
 ui-design-units = 11の 道《みち》。終わった《おわった》 5、今《いま》 2、少し《すこし》 2、まだ 1、わからない 1
 ui-design-rows = 表《ひょう》
 ui-design-number = 番号《ばんごう》

@@ -11,6 +11,8 @@ ui-sign-in = ログイン
 ui-own-page = マイページ
 ui-emergency = 緊急のお知らせ
 ui-console-menu = 職員のメニュー
+ui-console-leave = ログアウトする
+ui-console-home = 職員のページ
 
 # Forms
 ui-required = 必須
@@ -92,6 +94,13 @@ ui-design-part = 一部
 ui-design-todo = 未除雪
 ui-design-unknown = データなし
 ui-design-out = 対象外
+ui-design-age-h1 = 1時間未満
+ui-design-age-h3 = 1〜3時間
+ui-design-age-h6 = 3〜6時間
+ui-design-age-h12 = 6〜12時間
+ui-design-age-h24 = 12〜24時間
+ui-design-age-older = 24時間以上
+ui-design-age-never = 記録なし
 ui-design-units = 11区間の内訳。済み5、作業中2、一部2、まだ1、不明1
 ui-design-rows = 一覧
 ui-design-number = 番号

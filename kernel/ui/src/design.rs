@@ -10,7 +10,7 @@ use kenroku_types::{JapaneseDate, Problem, Timestamp};
 use serde_json::json;
 
 use crate::chart::{Area, Areas, Bar, Bars, Both, Lines, Series};
-use crate::parts::{self, Choice, Drawing, State, Step, Wrong};
+use crate::parts::{self, Age, Choice, Drawing, State, Step, Wrong};
 use crate::{Console, Emergency, Html, Link, Page, Phrase, error};
 
 /// The component page, the staff layout, an error page and the state file of the sample map; all public.
@@ -32,6 +32,7 @@ struct Design {
     at: Timestamp,
     date: Phrase,
     states: Vec<(State, Phrase)>,
+    ages: Vec<(Age, Phrase)>,
     units: Drawing,
     counts: [usize; 6],
     rows: Vec<Row>,
@@ -70,6 +71,19 @@ fn states(page: &Page) -> Vec<(State, Phrase)> {
         State::Out => page.t("ui-design-out").phrase(),
     };
     State::ALL.map(|s| (s, word(s))).into()
+}
+
+fn ages(page: &Page) -> Vec<(Age, Phrase)> {
+    let word = |a: Age| match a {
+        Age::H1 => page.t("ui-design-age-h1").phrase(),
+        Age::H3 => page.t("ui-design-age-h3").phrase(),
+        Age::H6 => page.t("ui-design-age-h6").phrase(),
+        Age::H12 => page.t("ui-design-age-h12").phrase(),
+        Age::H24 => page.t("ui-design-age-h24").phrase(),
+        Age::Older => page.t("ui-design-age-older").phrase(),
+        Age::Never => page.t("ui-design-age-never").phrase(),
+    };
+    Age::ALL.map(|a| (a, word(a))).into()
 }
 
 /// The component page.
@@ -194,6 +208,7 @@ fn components(page: &Page) -> Response {
             step("ui-design-step-2", "ui-design-step-2-text", 5),
         ],
         states,
+        ages: ages(page),
         bars,
         lines,
         areas,
@@ -267,6 +282,7 @@ fn broken(page: Page) -> Response {
 fn state_file() -> Response {
     let states =
         json!({ "done": [1, 7], "doing": [2], "part": [3], "todo": [4], "unknown": [5], "out": [6] });
-    let file = json!({ "at": AT.to_string(), "text": "10:20", "states": states });
+    let ages = json!({ "h1": [1, 2], "h3": [7], "h6": [3], "h12": [8], "h24": [9], "older": [10] });
+    let file = json!({ "at": AT.to_string(), "text": "10:20", "states": states, "ages": ages });
     ([(CONTENT_TYPE, "application/json")], file.to_string()).into_response()
 }

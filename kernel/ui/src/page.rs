@@ -57,7 +57,7 @@ pub struct Console {
     pub place: Phrase,
     /// Who works here now: a role, or a person's display name.
     pub who: Phrase,
-    /// How to hand over or leave.
+    /// How to hand over or leave: where a form without fields is posted.
     pub leave: Option<Link>,
     /// The menu.
     pub menu: Vec<Link>,
@@ -198,6 +198,16 @@ impl Page {
     /// A number in groups of three.
     pub fn number(&self, n: impl std::fmt::Display) -> String {
         format::grouped(&n.to_string())
+    }
+
+    /// Where staff sign out: for [`Console::leave`].
+    pub fn sign_out(&self) -> Link {
+        Link::new(self.t("ui-console-leave"), "/staff/sign-out")
+    }
+
+    /// The first page of staff, with all their tools: for [`Console::menu`].
+    pub fn staff_home(&self) -> Link {
+        Link::new(self.t("ui-console-home"), "/staff")
     }
 
     /// The languages, each with the address of this page in it.

@@ -1,4 +1,4 @@
-//! Components with some logic: states with their line patterns, the bar of units, choices, pages of a list.
+//! Components with some logic: states and ages with their line patterns, the bar of units, choices, pages of a list.
 //!
 //! Plain markup lives in `templates/kr/parts.html`; a value here is shown with `{{ value }}` or handed to one
 //! of those macros.
@@ -74,10 +74,109 @@ impl State {
 
     /// The line sample of legends and chips.
     pub fn line(self) -> Drawing {
-        let mut out = String::from(r#"<svg viewBox="0 0 36 12" aria-hidden="true" focusable="false">"#);
-        self.draw(0.0, 6.0, 36.0, &mut out);
-        out.push_str("</svg>");
-        Drawing(out)
+        sample(|out| self.draw(0.0, 6.0, 36.0, out))
+    }
+}
+
+/// The line sample of legends and chips.
+fn sample(draw: impl FnOnce(&mut String)) -> Drawing {
+    let mut out = String::from(r#"<svg viewBox="0 0 36 12" aria-hidden="true" focusable="false">"#);
+    draw(&mut out);
+    out.push_str("</svg>");
+    Drawing(out)
+}
+
+/// How long ago something was last done: from a broad solid line to sparse dots, from dark to pale. Each has a
+/// pattern of its own, so that nobody needs to tell the colours apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Age {
+    /// Less than an hour: broad and solid.
+    H1,
+    /// From one hour to less than three: a double line.
+    H3,
+    /// From three to less than six: long dashes.
+    H6,
+    /// From six to less than twelve: short dashes.
+    H12,
+    /// From twelve to less than twenty-four: dots.
+    H24,
+    /// A day and more: sparse dots.
+    Older,
+    /// Never, as far as is known: a hairline.
+    Never,
+}
+
+impl Age {
+    /// All ages in the order of legends.
+    pub const ALL: [Age; 7] = [Age::H1, Age::H3, Age::H6, Age::H12, Age::H24, Age::Older, Age::Never];
+
+    /// The name used in class names and in the state files of maps.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Age::H1 => "h1",
+            Age::H3 => "h3",
+            Age::H6 => "h6",
+            Age::H12 => "h12",
+            Age::H24 => "h24",
+            Age::Older => "older",
+            Age::Never => "never",
+        }
+    }
+
+    /// The line sample of legends and chips.
+    pub fn line(self) -> Drawing {
+        // Dots have round ends that reach beyond the path.
+        let (x, width) = if matches!(self, Age::H24 | Age::Older) { (3.0, 31.0) } else { (0.0, 36.0) };
+        let name = self.name();
+        sample(|out| {
+            let mut path = |suffix: &str| {
+                // Writing into a String cannot fail.
+                let _ = write!(out, r#"<path class="kr-line kr-line--{name}{suffix}" d="M{x} 6h{width}"/>"#);
+            };
+            path("");
+            if self == Age::H3 {
+                path("-core");
+            }
+        })
+    }
+}
+
+/// What a chip, a legend and a map show by a line: a state or an age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Pattern {
+    /// A state.
+    State(State),
+    /// An age.
+    Age(Age),
+}
+
+impl Pattern {
+    /// The name used in class names and in the state files of maps.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Pattern::State(s) => s.name(),
+            Pattern::Age(a) => a.name(),
+        }
+    }
+
+    /// The line sample of legends and chips.
+    pub fn line(self) -> Drawing {
+        match self {
+            Pattern::State(s) => s.line(),
+            Pattern::Age(a) => a.line(),
+        }
+    }
+}
+
+impl From<State> for Pattern {
+    fn from(s: State) -> Self {
+        Pattern::State(s)
+    }
+}
+
+impl From<Age> for Pattern {
+    fn from(a: Age) -> Self {
+        Pattern::Age(a)
     }
 }
 
@@ -226,6 +325,16 @@ mod tests {
         assert!(State::Part.line().to_string().contains("kr-line--part-rest"));
         assert_eq!(State::from_name("doing"), Some(State::Doing));
         assert_eq!(State::from_name("Doing"), None);
+    }
+
+    #[test]
+    fn each_age_has_a_line_and_a_name_of_its_own() {
+        let names: std::collections::BTreeSet<&str> = Age::ALL.iter().map(|a| a.name()).collect();
+        assert_eq!(names.len(), Age::ALL.len());
+        let paths = |a: Age| a.line().to_string().matches("<path").count();
+        assert_eq!(Age::ALL.map(paths), [1, 2, 1, 1, 1, 1, 1]);
+        assert_eq!(Pattern::from(Age::H6).line(), Age::H6.line());
+        assert_eq!(Pattern::from(State::Todo).name(), "todo");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The JSON API and the base map over HTTP. Everything here is public: names and places of local governments.
 
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use kenroku_http::{ETag, Json, Path, Public, Query, Result, Routes, op};
 use kenroku_types::{MuniCode, Problem, Tenant};
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 
 use crate::model::Municipality;
 use crate::search::{Hit, MatchKind, SearchOptions};
-use crate::{BaseMap, DataError, Places, TownId, tiles};
+use crate::vector::{TilePath, TileVersion};
+use crate::{BaseMap, DataError, Places, TownId, tiles, vector};
 
 /// The operations of this module besides its pages.
 pub(crate) fn routes() -> Routes {
@@ -22,8 +23,6 @@ pub(crate) fn routes() -> Routes {
 
 /// Names and boundaries change a few times in a decade and with a release: asked for again after an hour.
 const AN_HOUR: &str = "public, max-age=3600";
-/// For a tile whose address names its version.
-const FOREVER: &str = "public, max-age=31536000, immutable";
 
 impl From<DataError> for Problem {
     fn from(e: DataError) -> Self {
@@ -245,30 +244,12 @@ async fn tilejson(_: Public, headers: HeaderMap) -> Result<Response> {
     Ok(ETag::version(map.version()).respond(&headers, AN_HOUR, || Json(map.tilejson())))
 }
 
-/// The media type of vector tiles (MVT 2.1 §3.2).
-const MVT: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/vnd.mapbox-vector-tile")];
-
-/// The version in the address of a tile, as the TileJSON gives it.
-#[derive(Deserialize)]
-struct Version {
-    #[serde(default)]
-    v: String,
-}
-
 async fn tile(
     _: Public,
-    Path((z, x, file)): Path<(u8, u32, String)>,
-    Query(Version { v }): Query<Version>,
+    Path(path): Path<TilePath>,
+    Query(asked): Query<TileVersion>,
     headers: HeaderMap,
 ) -> Result<Response> {
     let map = BaseMap::shared()?;
-    let y: u32 = file.strip_suffix(".mvt").and_then(|y| y.parse().ok()).ok_or_else(Problem::not_found)?;
-    let bytes = map.tile(z, x, y)?;
-    let tag = ETag::version(format!("{}-{z}-{x}-{y}", map.version()));
-    let keep = if v == map.version() { FOREVER } else { AN_HOUR };
-    Ok(tag.respond(&headers, keep, || match bytes.is_empty() {
-        // Nothing of the prefecture lies here; map libraries take 204 for an empty tile.
-        true => StatusCode::NO_CONTENT.into_response(),
-        false => (MVT, bytes).into_response(),
-    }))
+    vector::respond(&headers, path, &asked, &map.version(), AN_HOUR, |z, x, y| map.tile(z, x, y))
 }

@@ -25,6 +25,7 @@ pub mod model;
 mod pages;
 pub mod search;
 pub mod tiles;
+pub mod vector;
 
 use kenroku_module::{Card, Module};
 

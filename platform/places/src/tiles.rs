@@ -11,21 +11,18 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::OnceLock;
 
-use kenroku_types::{MuniCode, Problem};
+use kenroku_types::MuniCode;
 use mvt::{GeomEncoder, GeomType, Layer};
 use serde_json::json;
 
 use crate::geometry::{Boundary, LatLng};
 use crate::model::{DataError, Municipality, Places, Town};
+use crate::vector::{self, EXTENT, project};
 
-/// The coarsest zoom level that is drawn; the prefecture is then a third of a tile high.
-pub const MIN_ZOOM: u8 = 5;
-/// The finest zoom level; a map shows it enlarged beyond.
-pub const MAX_ZOOM: u8 = 14;
+pub use crate::vector::{MAX_ZOOM, MIN_ZOOM, TileError};
+
 /// The zoom level at which the first towns appear, more with each level, and all with their parts at the last.
 const TOWNS_FROM: u8 = 10;
-/// Units of a tile's side.
-const EXTENT: u32 = 4096;
 /// How far geometry reaches beyond the tile's edge, in units, so that no edge shows at the seam.
 const BUFFER: i64 = 64;
 /// Width of the grid that vertices are rounded to, in units: half a pixel of a tile shown 512 pixels wide.
@@ -36,33 +33,6 @@ const DRAWING: u64 = 1;
 /// What must be shown with the map.
 pub const ATTRIBUTION: &str =
     "「国土数値情報（行政区域データ）（国土交通省）を加工して作成」 Geolonia 住所データ（CC BY 4.0）";
-
-/// Why there is no such tile.
-#[derive(Debug, thiserror::Error)]
-pub enum TileError {
-    /// Outside the zoom levels, or beyond the edge of the world.
-    #[error("there is no tile {z}/{x}/{y}; zoom levels are {MIN_ZOOM} to {MAX_ZOOM}")]
-    NoSuchTile {
-        /// Zoom level.
-        z: u8,
-        /// Column.
-        x: u32,
-        /// Row.
-        y: u32,
-    },
-    /// The encoder refused the geometry; a fault of this program.
-    #[error("drawing a tile")]
-    Encode(#[from] mvt::Error),
-}
-
-impl From<TileError> for Problem {
-    fn from(e: TileError) -> Self {
-        match e {
-            TileError::NoSuchTile { .. } => Problem::not_found().detail(e.to_string()),
-            TileError::Encode(e) => Problem::internal().because(&e),
-        }
-    }
-}
 
 /// Position in the Web Mercator square (EPSG:3857 scaled to 0…1 from the north-west corner).
 type World = [f64; 2];
@@ -125,9 +95,7 @@ impl BaseMap {
     /// # Errors
     /// [`TileError::NoSuchTile`] outside the zoom levels and beyond the edge of the world.
     pub fn tile(&self, z: u8, x: u32, y: u32) -> Result<Vec<u8>, TileError> {
-        if !(MIN_ZOOM..=MAX_ZOOM).contains(&z) || x >> z != 0 || y >> z != 0 {
-            return Err(TileError::NoSuchTile { z, x, y });
-        }
+        vector::exists(z, x, y)?;
         let view = View { z, x, y };
         let mut tile = mvt::Tile::new(EXTENT);
         for layer in [
@@ -286,13 +254,6 @@ fn add_all(geometry: &mut GeomEncoder<i32>, points: &[Unit]) -> Result<(), TileE
     }
     geometry.complete_geom()?;
     Ok(())
-}
-
-/// Web Mercator (EPSG:3857) of `[longitude, latitude]`.
-fn project([lng, lat]: [f64; 2]) -> World {
-    let sin = lat.to_radians().sin();
-    let y = 0.5 - ((1.0 + sin) / (1.0 - sin)).ln() / (4.0 * std::f64::consts::PI);
-    [lng / 360.0 + 0.5, y]
 }
 
 fn extent<'a>(points: impl Iterator<Item = &'a World>) -> [f64; 4] {

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, HeaderName, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
+use axum::response::Response;
 use kenroku_http::{App, Cursor, ETag, Json, PageQuery, Path, Public, Query, Result, Routes, op};
+use kenroku_places::vector::{self, TilePath, TileVersion};
 use kenroku_types::{MuniCode, Problem};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -13,7 +14,7 @@ use crate::app::Roads;
 use crate::geo::Point;
 use crate::graph::Graph;
 use crate::model::{Class, Directions, Manager, Segment, SegmentId};
-use crate::tiles::{self, TileError};
+use crate::tiles;
 
 pub(crate) fn routes() -> Routes {
     Routes::new()
@@ -26,17 +27,6 @@ pub(crate) fn routes() -> Routes {
 
 /// A new network is loaded a few times a year; asked for again after a minute, so that a switch shows soon.
 const A_MINUTE: &str = "public, max-age=60";
-/// For a tile whose address names its version.
-const FOREVER: &str = "public, max-age=31536000, immutable";
-
-impl From<TileError> for Problem {
-    fn from(e: TileError) -> Self {
-        match e {
-            TileError::NoSuchTile { .. } => Problem::not_found().detail(e.to_string()),
-            TileError::Encode(e) => Problem::internal().because(&e),
-        }
-    }
-}
 
 fn graph(app: &App) -> Result<Arc<Graph>> {
     Ok(app.get::<Roads>()?.graph().map_err(Problem::from)?)
@@ -286,31 +276,14 @@ async fn tilejson(_: Public, app: App, headers: HeaderMap) -> Result<Response> {
     Ok(tag.respond(&headers, A_MINUTE, || Json(tiles::tilejson(graph.network()))))
 }
 
-/// The media type of vector tiles (MVT 2.1 §3.2).
-const MVT: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/vnd.mapbox-vector-tile")];
-
-/// The version in the address of a tile, as the TileJSON gives it.
-#[derive(Deserialize)]
-struct Version {
-    #[serde(default)]
-    v: String,
-}
-
 async fn tile(
     _: Public,
     app: App,
-    Path((z, x, file)): Path<(u8, u32, String)>,
-    Query(Version { v }): Query<Version>,
+    Path(path): Path<TilePath>,
+    Query(asked): Query<TileVersion>,
     headers: HeaderMap,
 ) -> Result<Response> {
     let graph = graph(&app)?;
-    let y: u32 = file.strip_suffix(".mvt").and_then(|y| y.parse().ok()).ok_or_else(Problem::not_found)?;
-    let version = graph.network().version();
-    let bytes = tiles::tile(&graph, z, x, y).map_err(Problem::from)?;
-    let keep = if v == version.as_str() { FOREVER } else { A_MINUTE };
-    Ok(ETag::version(format!("{version}-{z}-{x}-{y}")).respond(&headers, keep, || match bytes.is_empty() {
-        // No road here; map libraries take 204 for an empty tile.
-        true => StatusCode::NO_CONTENT.into_response(),
-        false => (MVT, bytes).into_response(),
-    }))
+    let version = graph.network().version().as_str();
+    vector::respond(&headers, path, &asked, version, A_MINUTE, |z, x, y| tiles::tile(&graph, z, x, y))
 }

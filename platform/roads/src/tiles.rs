@@ -4,40 +4,19 @@
 //! (`setFeatureState`). Properties: `manager`, `class`, `name`, `ref`, `simulated`, and from [`KEYS_FROM`] on the
 //! segment's `key`. The address of a tile names the network's version, so a tile never changes.
 
+use kenroku_places::vector::{self, EXTENT};
 use mvt::{GeomEncoder, GeomType};
 
 use crate::geo::{Point, UNITS};
 use crate::graph::Graph;
 use crate::model::{Class, Network};
 
-/// The coarsest zoom level that is drawn.
-pub const MIN_ZOOM: u8 = 5;
-/// The finest; a map shows it enlarged beyond.
-pub const MAX_ZOOM: u8 = 14;
+pub use kenroku_places::vector::{MAX_ZOOM, MIN_ZOOM, TileError};
+
 /// The first zoom level whose features carry the segment's key: before, nobody can point at one road.
 pub const KEYS_FROM: u8 = 12;
-/// Units of a tile's side.
-const EXTENT: u32 = 4096;
 /// How far lines reach beyond the tile's edge, in units, so that wide strokes meet at the seam.
 const BUFFER: f64 = 64.0;
-
-/// Why there is no such tile.
-#[derive(Debug, thiserror::Error)]
-pub enum TileError {
-    /// Outside the zoom levels, or beyond the edge of the world.
-    #[error("there is no tile {z}/{x}/{y}; zoom levels are {MIN_ZOOM} to {MAX_ZOOM}")]
-    NoSuchTile {
-        /// Zoom level.
-        z: u8,
-        /// Column.
-        x: u32,
-        /// Row.
-        y: u32,
-    },
-    /// The encoder refused the geometry; a fault of this program.
-    #[error("drawing a tile")]
-    Encode(#[from] mvt::Error),
-}
 
 /// Whether a class is drawn at a zoom level.
 pub const fn shown(class: Class, z: u8) -> bool {
@@ -57,9 +36,7 @@ pub const fn shown(class: Class, z: u8) -> bool {
 /// # Errors
 /// [`TileError::NoSuchTile`] outside the zoom levels and beyond the edge of the world.
 pub fn tile(graph: &Graph, z: u8, x: u32, y: u32) -> Result<Vec<u8>, TileError> {
-    if !(MIN_ZOOM..=MAX_ZOOM).contains(&z) || x >> z != 0 || y >> z != 0 {
-        return Err(TileError::NoSuchTile { z, x, y });
-    }
+    vector::exists(z, x, y)?;
     let side = f64::from(1u32 << z);
     let margin = BUFFER / f64::from(EXTENT);
     let corner = |dx: f64, dy: f64| unproject([(f64::from(x) + dx) / side, (f64::from(y) + dy) / side]);
@@ -142,11 +119,9 @@ pub fn tilejson(network: &Network) -> serde_json::Value {
     })
 }
 
-/// Web Mercator (EPSG:3857) in the unit square from the north-west corner.
+/// Web Mercator in the unit square.
 fn project(p: Point) -> [f64; 2] {
-    let sin = p.lat_deg().to_radians().sin();
-    let y = 0.5 - ((1.0 + sin) / (1.0 - sin)).ln() / (4.0 * std::f64::consts::PI);
-    [p.lon_deg() / 360.0 + 0.5, y]
+    vector::project([p.lon_deg(), p.lat_deg()])
 }
 
 /// The inverse, kept on the globe.

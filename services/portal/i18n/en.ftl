@@ -84,6 +84,7 @@ portal-dev-reference-2 = Errors are RFC 9457 problem documents. code is stable; 
 # Staff
 portal-staff = Staff
 portal-staff-lead = Choose a tool.
+portal-staff-none = There is no tool for your role. Ask the administrator of your organisation.
 portal-sign-in = Staff sign-in
 portal-sign-in-lead = Enter the name and password your office gave you.
 portal-sign-in-go = Sign in
@@ -93,7 +94,6 @@ portal-sign-in-busy = Many people are signing in. Wait a moment and try again.
 portal-sign-in-help = Forgot the password? Ask the administrator of your office.
 portal-login = Name
 portal-password = Password
-portal-sign-out = Sign out
 
 # The frame of every page
 portal-site = Ishikawa Portal

@@ -84,6 +84,7 @@ portal-dev-reference-2 = 誤りは RFC 9457 の形で返します。code は変�
 # Staff
 portal-staff = 職員のページ
 portal-staff-lead = 使う道具を選んでください。
+portal-staff-none = あなたの役割で使える道具はありません。所属の管理者にお尋ねください。
 portal-sign-in = 職員のログイン
 portal-sign-in-lead = 所属から渡された名前とパスワードを入れてください。
 portal-sign-in-go = ログインする
@@ -93,7 +94,6 @@ portal-sign-in-busy = いま混み合っています。少し待ってから、�
 portal-sign-in-help = パスワードを忘れたときは、所属の管理者にお尋ねください。
 portal-login = 名前
 portal-password = パスワード
-portal-sign-out = ログアウトする
 
 # The frame of every page
 portal-site = いしかわポータル

@@ -18,8 +18,6 @@ mod staff;
 
 use kenroku_module::Module;
 
-pub use staff::{Tool, Tools};
-
 /// Who runs this installation, as its pages name it; put into the app by the binary.
 #[derive(Clone, Debug, Default)]
 pub struct Operator {

@@ -8,9 +8,11 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use kenroku_access::accounts::{AccountError, Accounts};
-use kenroku_access::{Access, ActorKind, Visitor};
+use kenroku_access::{Access, ActorKind, Target, Visitor};
 use kenroku_http::{App, Form, Public, Query, RequestInfo, Result, Routes};
+use kenroku_module::{Tool, Tools};
 use kenroku_places::Places;
+use kenroku_types::Tenant;
 use kenroku_ui::parts::Wrong;
 use kenroku_ui::{Console, Html, Link, Page, Phrase};
 use serde::Deserialize;
@@ -22,19 +24,6 @@ pub(crate) fn routes() -> Routes {
         .post("/staff/sign-in", sign_in)
         .post("/staff/sign-out", sign_out)
 }
-
-/// The tools of staff, shown on the console's first page; put into the app by the binary.
-#[derive(Clone, Copy, Debug)]
-pub struct Tool {
-    /// Key of the title.
-    pub title: &'static str,
-    /// Where it leads.
-    pub href: &'static str,
-}
-
-/// All tools in their order.
-#[derive(Clone, Debug, Default)]
-pub struct Tools(pub Vec<Tool>);
 
 #[derive(Template)]
 #[template(path = "sign-in.html")]
@@ -148,14 +137,19 @@ async fn staff(visitor: Visitor, app: App, page: Page) -> Result<Response> {
         .tenant()
         .and_then(|t| Places::shared().ok()?.tenant_name(t))
         .unwrap_or_default();
-    let tools = app.get::<Tools>().map(|t| t.0.clone()).unwrap_or_default();
-    let tools: Vec<Link> = tools.iter().map(|t| Link::new(page.t(t.title), t.href)).collect();
+    let tenant = visitor.actor.scope().tenant().unwrap_or(Tenant::SHARED);
+    let may = |t: &&Tool| {
+        let whole = Target { kind: t.needs.on, id: tenant.uuid(), tenant, owner: None };
+        app.access().decide(&visitor.actor, &t.needs, &whole).allowed
+    };
+    let tools = app.get::<Tools>()?;
+    let tools: Vec<Link> = tools.0.iter().filter(may).map(|t| Link::new(page.t(t.title), t.href)).collect();
     let title = page.t("portal-staff").phrase();
     let console = Console {
         name: title.clone(),
         place: Phrase::text(place),
         who: Phrase::default(),
-        leave: None,
+        leave: Some(page.sign_out()),
         menu: tools.clone(),
     };
     let lead = page.t("portal-staff-lead").phrase();

@@ -20,6 +20,7 @@ use crate::api::state::StateFile;
 use crate::board::{Board, View};
 use crate::model::{Area, Status};
 use crate::processor::Fleet;
+use crate::retention::{Keep, RemovedSoFar};
 use crate::sql::fleet::{self, EventRow, SnowEventId, VehicleId};
 use crate::sql::{log, matched};
 
@@ -33,6 +34,8 @@ pub struct Settings {
     pub refresh: Duration,
     /// A source that sends nothing for this long is called silent.
     pub stale_after: Duration,
+    /// How long what is kept.
+    pub keep: Keep,
     /// Whose roads the 県道 are.
     pub prefecture: MuniCode,
 }
@@ -44,6 +47,7 @@ impl Settings {
             public_delay: Duration::from_secs(600),
             refresh: Duration::from_secs(60),
             stale_after: Duration::from_secs(300),
+            keep: Keep::USUAL,
             prefecture,
         }
     }
@@ -78,6 +82,7 @@ struct Inner {
     public: Mutex<Option<Public>>,
     fleets: Mutex<HashMap<Tenant, KnownFleet>>,
     fleet_version: AtomicU64,
+    removed: RemovedSoFar,
 }
 
 /// The public's view, and the same as a file once somebody asked for it.
@@ -129,6 +134,7 @@ impl Snow {
             public: Mutex::default(),
             fleets: Mutex::default(),
             fleet_version: AtomicU64::new(0),
+            removed: RemovedSoFar::default(),
         })))
     }
 
@@ -160,6 +166,11 @@ impl Snow {
     /// What the installation decided.
     pub fn settings(&self) -> &Settings {
         &self.0.settings
+    }
+
+    /// What was removed since this process began.
+    pub(crate) fn removed(&self) -> &RemovedSoFar {
+        &self.0.removed
     }
 
     pub(crate) fn area(&self) -> Area {
@@ -197,6 +208,24 @@ impl Snow {
     pub fn live(&self) -> View {
         let now = self.env().now();
         self.board(|b| b.view(now, now, self.settings().stale_after, true))
+    }
+
+    /// What the desk of these governments sees: the roads that they clear as they are now, the others as
+    /// everybody sees them.
+    pub fn seen_by(&self, desks: &[Tenant]) -> View {
+        let (mut view, public) = (self.live(), self.public());
+        if view.network.version() != public.network.version() {
+            return view;
+        }
+        self.board(|b| {
+            let roads = view.network.segments().iter().zip(&mut view.segments).zip(&public.segments);
+            for ((s, seen), open) in roads {
+                if b.responsible(s).is_none_or(|t| !desks.contains(&t)) {
+                    seen.clone_from(open);
+                }
+            }
+        });
+        view
     }
 
     /// What everybody sees: settled work, older than the delay, made anew once per [`Settings::refresh`].

@@ -144,8 +144,8 @@ impl Board {
         View { network: self.network.clone(), at, segments: segments.collect() }
     }
 
-    /// Where ploughs were at work at `at`, on the roads, without saying which.
-    pub fn ploughs(&self, at: Timestamp) -> Vec<(u32, Direction, f32)> {
+    /// Where ploughs of whom `shown` names were at work at `at`, on the roads, without saying which.
+    pub fn ploughs(&self, at: Timestamp, shown: impl Fn(Tenant) -> bool) -> Vec<(u32, Direction, f32)> {
         let mut out = Vec::new();
         let place = |w: &Worked| {
             let span = w.t1.since(w.t0).max(1) as f32;
@@ -153,11 +153,13 @@ impl Board {
         };
         for (i, dirs) in self.parts.iter().enumerate() {
             for (d, slot) in [Direction::Forward, Direction::Backward].into_iter().zip(dirs) {
-                let here = slot.iter().flat_map(|(_, parts)| parts).filter(|w| w.t0 <= at && at < w.t1);
+                let parts = slot.iter().filter(|(t, _)| shown(*t)).flat_map(|(_, parts)| parts);
+                let here = parts.filter(|w| w.t0 <= at && at < w.t1);
                 out.extend(here.map(|w| (i as u32, d, place(w))));
             }
         }
-        let live = self.live.values().flatten().filter(|l| l.worked.t0 <= at && at < l.worked.t1);
+        let live = self.live.iter().filter(|((t, _), _)| shown(*t)).flat_map(|(_, live)| live);
+        let live = live.filter(|l| l.worked.t0 <= at && at < l.worked.t1);
         out.extend(
             live.filter_map(|l| self.network.index_of(l.segment).map(|i| (i, l.direction, place(&l.worked)))),
         );

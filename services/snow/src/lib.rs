@@ -29,10 +29,11 @@ mod module;
 pub mod osmand;
 pub mod pages;
 pub mod processor;
+pub mod retention;
 pub mod seed;
 pub mod sql;
 pub mod track;
 
 pub use app::{Settings, Snow};
-pub use module::{ManageDevices, OperateEvent, ViewLive, module, routes};
+pub use module::{HandleRefused, ManageDevices, OperateEvent, SNOW_DESK, ViewLive, module, routes};
 pub use sql::MIGRATIONS;

@@ -16,7 +16,7 @@ use kenroku_types::{Tenant, Timestamp};
 
 use crate::Snow;
 use crate::sql::fleet::{self, Assignment, VehicleId};
-use crate::sql::log::{self, LoggedFix};
+use crate::sql::log::{self, LoggedFix, Side};
 use crate::sql::matched::{self, PassRow, TrackerRow};
 use crate::track::{Duty, GAP, Track};
 
@@ -230,8 +230,8 @@ async fn plan(
         let track = resumed.unwrap_or_else(|| Track::new(graph));
         return Ok(Work { device, track, again: None, fixes, close });
     };
-    let from = run_start(tx, tenant, device, low).await?;
-    let to = run_end(tx, tenant, device, high).await?;
+    let from = run_edge(tx, tenant, device, Side::Before, low).await?;
+    let to = run_edge(tx, tenant, device, Side::After, high).await?;
     let now = Timestamp::from_micros(i64::MAX);
     match resumed {
         // The late rows end before the track in progress begins: that one goes on undisturbed.
@@ -255,38 +255,27 @@ async fn plan(
     }
 }
 
-/// The beginning of the run of fixes around a moment.
-async fn run_start(tx: &mut Tx, tenant: Tenant, device: DeviceId, at: Timestamp) -> Result<Timestamp> {
-    let mut start = at;
+/// Where the run of fixes around a moment begins or ends.
+async fn run_edge(
+    tx: &mut Tx,
+    tenant: Tenant,
+    device: DeviceId,
+    side: Side,
+    at: Timestamp,
+) -> Result<Timestamp> {
+    const AT_ONCE: usize = 500;
+    let mut edge = at;
     loop {
-        let times = log::times_before(tx, tenant, device, start, 500).await?;
-        let full = times.len() == 500;
+        let times = log::times(tx, tenant, device, side, edge, AT_ONCE as i64).await?;
+        let full = times.len() == AT_ONCE;
         for t in times {
-            if start.since(t) > GAP {
-                return Ok(start);
+            if edge.since(t).abs() > GAP {
+                return Ok(edge);
             }
-            start = t;
+            edge = t;
         }
         if !full {
-            return Ok(start);
-        }
-    }
-}
-
-/// The end of the run of fixes around a moment.
-async fn run_end(tx: &mut Tx, tenant: Tenant, device: DeviceId, at: Timestamp) -> Result<Timestamp> {
-    let mut end = at;
-    loop {
-        let times = log::times_after(tx, tenant, device, end, 500).await?;
-        let full = times.len() == 500;
-        for t in times {
-            if t.since(end) > GAP {
-                return Ok(end);
-            }
-            end = t;
-        }
-        if !full {
-            return Ok(end);
+            return Ok(edge);
         }
     }
 }

@@ -8,10 +8,10 @@ use kenroku_http::App;
 use kenroku_module::HookError;
 use kenroku_places::Places;
 use kenroku_roads::model::{Direction, Manager, Network, Segment};
-use kenroku_types::{Id, MuniCode, Tenant};
+use kenroku_types::{Id, MuniCode, Tenant, Timestamp};
 
-use crate::Snow;
 use crate::sql::fleet::{EventRow, VehicleRow};
+use crate::{Snow, ingest};
 
 /// Where the demo's ploughs work: municipality, ploughs of the prefecture, ploughs of its own.
 const AREAS: [(u32, usize, usize); 6] =
@@ -136,6 +136,19 @@ fn raw_id(kind: u128, n: u128) -> uuid::Uuid {
     uuid::Uuid::from_u128(0x0190_0000_0000_7000_8000_0000_0000_0000 | (kind << 40) | n)
 }
 
+/// What a device sends when something is wrong with it: an hour ahead, without a fix, or in a form of its own.
+fn unusable(number: u128, now: Timestamp) -> String {
+    let row = |n: u64| {
+        let at = |ahead: u64| now.plus(Duration::from_secs(ahead + 10 * n));
+        match number % 3 {
+            0 => format!(r#"{{"time":"{}","lat":36.44,"lon":136.5{n}}}"#, at(3600)),
+            1 => format!(r#"{{"time":"{}","lat":0,"lon":0}}"#, at(0)),
+            _ => format!(r#"{{"zeit":"{}","breite":36.4{n},"laenge":136.5}}"#, at(0)),
+        }
+    };
+    (0..3 + number as u64 % 5).map(row).collect::<Vec<_>>().join("\n")
+}
+
 /// Writes the demo's data.
 pub(crate) async fn demo(app: App) -> Result<String, HookError> {
     let snow = app.get::<Snow>().map_err(|e| e.0)?;
@@ -173,6 +186,10 @@ pub(crate) async fn demo(app: App) -> Result<String, HookError> {
         let since = now.minus(Duration::from_secs(100 * 3600));
         let label = format!("{}の端末", p.label);
         snow.add_device(p.tenant, id(3, p.number), &p.key, &label, true, Some((vehicle.id, since))).await?;
+    }
+    for p in ploughs.iter().step_by(7) {
+        let rows = ingest::rows(unusable(p.number, now).as_bytes()).map_err(|e| e.to_string())?;
+        snow.take_in(p.tenant, id(3, p.number), rows).await?;
     }
     Ok(format!("{} ploughs of {} governments, an event each (模擬データ)", ploughs.len(), tenants.len()))
 }

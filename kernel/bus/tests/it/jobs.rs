@@ -84,6 +84,25 @@ async fn runs_when_it_is_time_urgent_ones_first_and_each_key_once(db: Db) {
 }
 
 #[kenroku_store::test(SCHEMA)]
+async fn what_was_given_up_is_discarded_and_can_be_fetched_back(db: Db) {
+    let bus = bus();
+    let id = enqueue(&bus, &db, 1, Enqueue::now()).await.unwrap();
+    let never = Doing(Arc::new(|_| Err(Failed::never("it is wrong"))));
+    assert_eq!(drain(&bus, &db, &never).await, 1);
+    let mut tx = db.begin().await.unwrap();
+    assert_eq!(bus.dead_jobs(&mut tx, 9).await.unwrap().len(), 1);
+    bus.discard_job(&mut tx, T, id).await.unwrap();
+    assert_eq!(bus.dead_jobs(&mut tx, 9).await.unwrap(), []);
+    assert!(bus.discard_job(&mut tx, T, id).await.is_err(), "once");
+    tx.commit().await.unwrap();
+    assert_eq!(state(&bus, &db, id).await.0, JobState::Cancelled);
+    let mut tx = db.begin().await.unwrap();
+    bus.revive(&mut tx, T, id).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(drain(&bus, &db, &good()).await, 1);
+}
+
+#[kenroku_store::test(SCHEMA)]
 async fn fails_waits_longer_and_longer_dies_and_is_revived(db: Db) {
     let bus = bus();
     let id = enqueue(&bus, &db, 1, Enqueue::now()).await.unwrap();
@@ -102,6 +121,7 @@ async fn fails_waits_longer_and_longer_dies_and_is_revived(db: Db) {
     assert_eq!((dead.len(), dead[0].error.as_deref()), (1, Some("the far end is away")));
     bus.revive(&mut tx, T, id).await.unwrap();
     assert!(bus.revive(&mut tx, T, id).await.is_err(), "it is alive");
+    assert!(bus.discard_job(&mut tx, T, id).await.is_err(), "only what was given up is discarded");
     tx.commit().await.unwrap();
     assert_eq!(drain(&bus, &db, &good()).await, 1);
     assert_eq!(effects(&db, "job").await, once([1]));

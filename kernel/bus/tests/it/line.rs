@@ -52,15 +52,20 @@ async fn hear_live(l: &mut Listener) -> String {
     }
 }
 
-/// Waits for what nothing announces.
-async fn until(what: &str, mut f: impl AsyncFnMut() -> bool) {
-    for _ in 0..3_000 {
-        if f().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
+/// Hears of what is done until everything of `want` is.
+async fn hear_until(l: &mut Listener, db: &Db, want: std::ops::Range<i64>) {
+    while effects(db, "tell").await != once(want.clone()) {
+        hear(l).await;
     }
-    panic!("waited in vain for: {what}");
+}
+
+async fn becomes(buses: [&Bus; 2], want: Link) {
+    let all = async {
+        for bus in buses {
+            assert!(bus.link_becomes(want).await);
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), all).await.expect("the line stays as it is");
 }
 
 const NEVER: Duration = Duration::from_secs(3600);
@@ -72,30 +77,24 @@ async fn a_fact_made_here_is_handled_there_and_seen_here(db: Db) {
     let bus = |seed| Bus::with_nats(Env::fixed(START, seed), settings.clone());
     let (here, there) = (bus(1), bus(2));
     let mut pages = here.listen("probe");
-    until("both lines stand", async || here.link() == Link::Connected && there.link() == Link::Connected)
-        .await;
+    becomes([&here, &there], Link::Connected).await;
     // The worker polls once an hour: what it learns it learns through NATS.
     let (stop, task) = start(&there, &db, NEVER);
-    until("the worker has begun", async || {
-        let q = kenroku_store::SqlBuilder::new("select pos from bus_cursor /* @reference */");
-        !db.read().await.unwrap().all_dyn::<(i64,)>(&q).await.unwrap().is_empty()
-    })
-    .await;
+    publish(&here, &db, 0).await;
+    assert_eq!(hear_live(&mut pages).await, "0", "the worker has begun");
     publish(&here, &db, 1).await;
     assert_eq!(hear_live(&mut pages).await, "1");
-    assert_eq!(effects(&db, "tell").await, once([1]));
+    assert_eq!(effects(&db, "tell").await, once([0, 1]));
+    let mut done = there.listen("probe");
 
     nats.kill();
     publish(&here, &db, 2).await;
-    until("the loss is noticed", async || here.link() == Link::Down && there.link() == Link::Down).await;
+    becomes([&here, &there], Link::Down).await;
     publish(&here, &db, 3).await;
     nats.restart();
     // Whoever comes back looks for what was missed.
-    until("2 and 3 are handled", async || effects(&db, "tell").await == once([1, 2, 3])).await;
-    until("both lines stand again", async || {
-        here.link() == Link::Connected && there.link() == Link::Connected
-    })
-    .await;
+    hear_until(&mut done, &db, 0..4).await;
+    becomes([&here, &there], Link::Connected).await;
     let mut pages = here.listen("probe");
     publish(&here, &db, 4).await;
     while hear_live(&mut pages).await != "4" {}
@@ -109,11 +108,13 @@ async fn without_nats_polling_suffices(db: Db) {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let settings = NatsSettings { url: format!("nats://127.0.0.1:{port}"), installation: "test".to_owned() };
     let here = Bus::with_nats(Env::fixed(START, 1), settings);
-    let (stop, task) = start(&Bus::local(Env::fixed(START, 2)), &db, Duration::from_millis(20));
+    let there = Bus::local(Env::fixed(START, 2));
+    let mut done = there.listen("probe");
+    let (stop, task) = start(&there, &db, Duration::from_millis(20));
     for n in 0..3 {
         publish(&here, &db, n).await;
     }
-    until("all are handled", async || effects(&db, "tell").await == once(0..3)).await;
+    hear_until(&mut done, &db, 0..3).await;
     assert_eq!(here.link(), Link::Down);
     let connected = here.readings().into_iter().find(|r| r.name == "kenroku_bus_nats_connected").unwrap();
     assert!(connected.value < 0.5);

@@ -1,13 +1,16 @@
 //! A NATS server of the test's own, on a free port of this machine.
 
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::Duration;
 
 /// Killed when dropped.
 pub(crate) struct Nats {
     port: u16,
     server: Option<Child>,
+    /// Kept open: a server that cannot write its log ends.
+    log: Option<BufReader<ChildStderr>>,
 }
 
 impl Nats {
@@ -15,7 +18,7 @@ impl Nats {
     pub(crate) fn start() -> Option<Nats> {
         let Some(mut server) = ["nats-server", "/usr/sbin/nats-server"].into_iter().find_map(|p| {
             let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            spawn(p, port).map(|server| Nats { port, server: Some(server) })
+            spawn(p, port).map(|server| Nats { port, server: Some(server), log: None })
         }) else {
             assert!(crate::variable("CI").is_none(), "nats-server is missing: apt-get install nats-server");
             eprintln!("NOT RUN WITH NATS: nats-server is missing (apt-get install nats-server)");
@@ -43,15 +46,17 @@ impl Nats {
         self.wait();
     }
 
-    /// Until it answers.
+    /// Until it says that it is ready.
     fn wait(&mut self) {
-        for _ in 0..2_000 {
-            if TcpStream::connect(("127.0.0.1", self.port)).is_ok() {
-                return;
-            }
-            pause(5);
+        let stderr = self.server.as_mut().and_then(|s| s.stderr.take()).expect("its log is read once");
+        let mut log = BufReader::new(stderr);
+        let mut line = String::new();
+        while !line.contains("Server is ready") {
+            line.clear();
+            let read = log.read_line(&mut line).unwrap();
+            assert!(read > 0, "nats-server ended before it was ready on port {}", self.port);
         }
-        panic!("nats-server does not answer on port {}", self.port);
+        self.log = Some(log);
     }
 }
 
@@ -66,7 +71,7 @@ fn spawn(program: &str, port: u16) -> Option<Child> {
     Command::new(program)
         .args(["-a", "127.0.0.1", "-p", &port])
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
+        .stderr(Stdio::piped())
         .spawn()
         .ok()
 }

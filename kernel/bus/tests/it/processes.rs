@@ -18,6 +18,7 @@ use kenroku_bus::{
 use kenroku_store::{Db, LiteOptions, PgOptions, Sql, SqlBuilder, Tx, params, sql, testing};
 use kenroku_types::{Env, Rng, Timestamp};
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 use crate::nats::{Nats, pause};
 use crate::{EFFECT_AT, SCHEMA, T, effects};
@@ -113,7 +114,8 @@ fn node() {
             Some(url) => Bus::with_nats(env, NatsSettings { url: url.clone(), installation: "t".to_owned() }),
             None => Bus::local(env),
         };
-        tokio::join!(hear(&node, &bus), serve(&node, &bus, &db), work(&node, &bus, &db));
+        let heard = Notify::new();
+        tokio::join!(hear(&node, &bus, &heard), serve(&node, &bus, &db, &heard), work(&node, &bus, &db));
     });
 }
 
@@ -133,16 +135,17 @@ fn append(file: &Path, n: i64) {
     f.write_all(format!("{n}\n").as_bytes()).unwrap();
 }
 
-async fn hear(node: &Node, bus: &Bus) {
+async fn hear(node: &Node, bus: &Bus, heard: &Notify) {
     let mut listener = bus.listen("probe");
     while let Some(u) = listener.next().await {
+        heard.notify_one();
         if let Update::Live(l) = u {
             append(&node.heard, std::str::from_utf8(&l.bytes).unwrap().parse().unwrap());
         }
     }
 }
 
-async fn serve(node: &Node, bus: &Bus, db: &Db) {
+async fn serve(node: &Node, bus: &Bus, db: &Db, heard: &Notify) {
     if !node.serve {
         return;
     }
@@ -161,7 +164,9 @@ async fn serve(node: &Node, bus: &Bus, db: &Db) {
             Ok(()) => append(&node.acks, n),
             Err(e) => eprintln!("{n} was not acknowledged: {e}"),
         }
-        tokio::time::sleep(Duration::from_millis(bus.env().rng.below(16))).await;
+        // The next one when somebody has done something; what is told may be lost, so not for long.
+        let most = Duration::from_millis(1 + bus.env().rng.below(16));
+        let _ = tokio::time::timeout(most, heard.notified()).await;
     }
 }
 

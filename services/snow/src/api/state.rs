@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use kenroku_http::{App, ETag, Json, Page, PageQuery, Public, Query, Result};
 use kenroku_roads::model::{Direction, Manager, Segment};
-use kenroku_types::{MuniCode, Timestamp};
+use kenroku_types::{MuniCode, Tenant, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::snow;
@@ -39,26 +40,36 @@ pub struct StateBody<'a> {
     simulated: bool,
     /// Dense segment indexes by state (`done`, `doing`, `part`, `todo`, `out`); one that is not listed is `unknown`.
     states: BTreeMap<&'static str, Vec<u32>>,
+    /// Dense segment indexes by the time since a plough last worked there (`h1`: less than an hour, `h3`, `h6`, `h12`,
+    /// `h24`: less than so many, `older`); one that is not listed was not worked since the event began.
+    ages: BTreeMap<&'static str, Vec<u32>>,
     /// Where ploughs were at work, longitude and latitude on the road; not which.
     ploughs: Vec<[f64; 2]>,
 }
 
-impl StateFile {
-    /// Writes a view down.
-    pub fn of(snow: &Snow, view: &View) -> Self {
+impl<'a> StateBody<'a> {
+    /// Writes a view down, `delay` later than things happened, with the ploughs of whom `shown` names.
+    pub(crate) fn of(snow: &Snow, view: &'a View, delay: Duration, shown: impl Fn(Tenant) -> bool) -> Self {
         let mut states: BTreeMap<&'static str, Vec<u32>> = BTreeMap::new();
-        for (i, s) in view.segments.iter().enumerate().filter(|(_, s)| s.status != Status::NoData) {
-            states.entry(s.status.word()).or_default().push(i as u32);
+        let mut ages: BTreeMap<&'static str, Vec<u32>> = BTreeMap::new();
+        for (i, s) in view.segments.iter().enumerate() {
+            if s.status != Status::NoData {
+                states.entry(s.status.word()).or_default().push(i as u32);
+            }
+            if let Some(age) = s.age(view.at) {
+                ages.entry(age.word()).or_default().push(i as u32);
+            }
         }
         let graph = snow.graph();
-        let ploughs = snow.board(|b| b.ploughs(view.at));
-        let body = StateBody {
+        let ploughs = snow.board(|b| b.ploughs(view.at, shown));
+        StateBody {
             network: view.network.version().as_str(),
             at: view.at,
             text: kenroku_ui::i18n::format::time(kenroku_ui::Locale::Ja, view.at).plain(),
-            delay_s: snow.settings().public_delay.as_secs(),
+            delay_s: delay.as_secs(),
             simulated: view.network.provenance().simulated,
             states,
+            ages,
             ploughs: ploughs
                 .into_iter()
                 .map(|(index, _, metres)| {
@@ -66,7 +77,14 @@ impl StateFile {
                     [p.lon_deg(), p.lat_deg()].map(|d| (d * 1e5).round() / 1e5)
                 })
                 .collect(),
-        };
+        }
+    }
+}
+
+impl StateFile {
+    /// Writes the public's view down.
+    pub fn of(snow: &Snow, view: &View) -> Self {
+        let body = StateBody::of(snow, view, snow.settings().public_delay, |_| true);
         let json = serde_json::to_vec(&body).unwrap_or_default();
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         let written = encoder.write_all(&json).and_then(|()| encoder.finish());

@@ -5,7 +5,6 @@
 
 pub mod accept;
 pub mod cover;
-pub mod joining;
 pub mod report;
 pub mod status;
 pub mod words;

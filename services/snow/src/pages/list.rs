@@ -1,24 +1,31 @@
-//! `/snow`: the roads of a municipality as a sentence, a list and a map.
+//! `/snow`: the roads of a municipality as a sentence, a list and a map; `/staff/snow/roads`: the same for the desk,
+//! without the delay on the roads that it clears.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use askama::Template;
-use kenroku_http::{App, Public, Query, Result};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse as _, Response};
+use kenroku_access::Authz;
+use kenroku_http::{App, Json, Public, Query, Result};
 use kenroku_places::fold::fold;
 use kenroku_places::{Municipality, Places};
 use kenroku_roads::model::{Manager, Segment};
 use kenroku_types::{MuniCode, Tenant};
-use kenroku_ui::parts::{Choice, State};
+use kenroku_ui::parts::{Age, Choice, Pattern, State};
 use kenroku_ui::{Html, Link, Page, Phrase};
 
+use super::staff::console;
 use super::{
-    Way, age_word, ago, areas, delay, look, manager_word, meaning, moment, name, place_name, route_line,
-    ways, word,
+    Way, age_look, age_word, ago, areas, delay, look, manager_word, meaning, moment, name, place_name,
+    route_line, ways, word,
 };
-use crate::Snow;
 use crate::api::snow;
+use crate::api::state::StateBody;
 use crate::board::View;
-use crate::model::Status;
+use crate::model::{AgeBin, Status};
+use crate::{Snow, ViewLive};
 
 /// Rows on one page.
 const SIZE: usize = 50;
@@ -77,6 +84,23 @@ struct AreaRow {
 #[template(path = "snow.html")]
 struct SnowPage {
     page: Page,
+    list: RoadList,
+}
+
+/// The same within the desk's frame.
+#[derive(Template)]
+#[template(path = "snow-roads.html")]
+pub(crate) struct RoadsPage {
+    page: Page,
+    list: RoadList,
+}
+
+/// What `snow-list.html` shows on both.
+struct RoadList {
+    /// Where the form leads.
+    address: &'static str,
+    /// Where the map's state file is.
+    state_file: &'static str,
     lead: Phrase,
     asof: Phrase,
     delay: Phrase,
@@ -95,8 +119,15 @@ struct SnowPage {
     next_size: usize,
     bounds: String,
     poll: u64,
-    labels: Vec<(State, Phrase)>,
-    key: Vec<(State, Phrase, Phrase)>,
+    labels: Vec<(Pattern, Phrase)>,
+    key: Vec<(Pattern, Phrase, Phrase)>,
+}
+
+impl RoadList {
+    /// What the map's lines show.
+    const fn view(&self) -> &'static str {
+        if self.by_age { "age" } else { "state" }
+    }
 }
 
 struct StateBox {
@@ -113,9 +144,10 @@ struct RoadRow {
     href: String,
     name: Phrase,
     route: Phrase,
-    state: State,
+    chip: Pattern,
     label: Phrase,
-    age: Phrase,
+    /// The state in words, where the chip shows something else.
+    also: Phrase,
     ways: Vec<Way>,
     late: Phrase,
 }
@@ -126,8 +158,7 @@ pub async fn list(
     app: App,
     page: Page,
     Query(fields): Query<Vec<(String, String)>>,
-) -> Result<axum::response::Response> {
-    use axum::response::IntoResponse as _;
+) -> Result<Response> {
     let snow = snow(&app)?;
     let places = Places::shared()?;
     let asked = Asked::read(fields);
@@ -135,7 +166,73 @@ pub async fn list(
     let Some(m) = asked.area.and_then(|a| places.by_code(a)) else {
         return Ok(Html(all_areas(page, places, &snow, &view)).into_response());
     };
-    Ok(Html(one_area(page, places, &snow, &view, m, &asked)).into_response())
+    let seen = Seen {
+        view: &view,
+        sources: vec![places.prefecture().tenant, m.tenant],
+        everywhere: false,
+        address: "/snow",
+        state_file: "/api/snow/v1/state",
+        poll: snow.settings().refresh,
+        delay: snow.settings().public_delay,
+    };
+    let list = roads(&page, places, &snow, &seen, Some(m), &asked);
+    let title = page.ta("snow-title", [("place", place_name(&page, m))]).phrase();
+    let all = page.t("snow-title-all").phrase();
+    let simulated = page.simulated || list.simulated;
+    let page = page.title(title).crumb(all, "/snow").simulated(simulated);
+    Ok(Html(SnowPage { page, list }).into_response())
+}
+
+/// How often the desk's map asks for what changed.
+const DESK_POLL: Duration = Duration::from_secs(10);
+
+/// The governments whose roads somebody may see without delay: their own, and those below it.
+fn desks(app: &App, authz: &Authz<ViewLive>) -> Vec<Tenant> {
+    app.access().grants_within_reach::<ViewLive>(authz.actor()).iter().map(|g| g.tenant()).collect()
+}
+
+/// The desk's list and map. Where no municipality is chosen: the desk's own, or all of the prefecture.
+pub(crate) async fn desk_list(
+    authz: Authz<ViewLive>,
+    app: App,
+    page: Page,
+    Query(fields): Query<Vec<(String, String)>>,
+) -> Result<Html<RoadsPage>> {
+    let snow = snow(&app)?;
+    let places = Places::shared()?;
+    let asked = Asked::read(fields);
+    let tenant = authz.tenant();
+    let area = asked.area.and_then(|a| places.by_code(a)).or_else(|| places.by_tenant(tenant));
+    let desks = desks(&app, &authz);
+    let view = snow.seen_by(&desks);
+    let sources = match area {
+        Some(m) => vec![places.prefecture().tenant, m.tenant],
+        None => desks,
+    };
+    let seen = Seen {
+        view: &view,
+        sources,
+        everywhere: places.by_tenant(tenant).is_none(),
+        address: "/staff/snow/roads",
+        state_file: "/staff/snow/state",
+        poll: DESK_POLL,
+        delay: Duration::ZERO,
+    };
+    let list = roads(&page, places, &snow, &seen, area, &asked);
+    let title = page.t("snow-roads-title").phrase();
+    let simulated = page.simulated || list.simulated;
+    let page = console(page.title(title).simulated(simulated), tenant, "/staff/snow/roads")?;
+    Ok(Html(RoadsPage { page, list }))
+}
+
+/// The state file of the desk's map: never kept by a cache.
+pub(crate) async fn desk_state(authz: Authz<ViewLive>, app: App) -> Result<Response> {
+    let snow = snow(&app)?;
+    let desks = desks(&app, &authz);
+    let view = snow.seen_by(&desks);
+    let body = StateBody::of(&snow, &view, Duration::ZERO, |t| desks.contains(&t));
+    let never = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    Ok((never, Json(body)).into_response())
 }
 
 fn all_areas(page: Page, places: &'static Places, snow: &Snow, view: &View) -> AreasPage {
@@ -171,20 +268,33 @@ fn titled(page: Page, key: &'static str, simulated: bool) -> Page {
     page.title(title).simulated(simulated)
 }
 
-fn one_area(
-    page: Page,
+/// What somebody looks at.
+struct Seen<'a> {
+    view: &'a View,
+    /// Whose silence is told.
+    sources: Vec<Tenant>,
+    /// Whether all of the prefecture can be chosen.
+    everywhere: bool,
+    address: &'static str,
+    state_file: &'static str,
+    poll: Duration,
+    delay: Duration,
+}
+
+fn roads(
+    page: &Page,
     places: &'static Places,
     snow: &Snow,
-    view: &View,
-    m: &Municipality,
+    seen: &Seen<'_>,
+    area: Option<&Municipality>,
     asked: &Asked,
-) -> SnowPage {
-    let now = snow.env().now();
-    let wanted = Wanted::new(places, m, &asked.words);
+) -> RoadList {
+    let view = seen.view;
+    let wanted = Wanted::new(places, area, &asked.words);
     let mut all: Vec<u32> = (0..view.segments.len() as u32)
         .filter(|i| {
             view.get(*i).is_some_and(|(s, _)| {
-                s.municipality == Some(m.code)
+                area.is_none_or(|m| s.municipality == Some(m.code))
                     && asked.manager.is_none_or(|w| w == s.manager)
                     && wanted.has(s)
             })
@@ -200,17 +310,24 @@ fn one_area(
     let from = if asked.from < total { asked.from } else { 0 };
     let row = |(at, i): (usize, &u32)| {
         let (s, v) = view.get(*i)?;
+        let age = v.age(view.at);
+        let state = word(page, v.status);
+        let (chip, label, also) = if asked.by_age {
+            (age_look(age).into(), age_word(page, age), state)
+        } else {
+            (look(v.status).into(), state, Phrase::default())
+        };
         Some(RoadRow {
             index: *i,
             no: from + at + 1,
             href: format!("/snow/segments/{}", s.id),
-            name: name(&page, *i, s),
-            route: route_line(&page, s),
-            state: look(v.status),
-            label: word(&page, v.status),
-            age: if asked.by_age { age_word(&page, v.age(view.at)) } else { Phrase::default() },
-            ways: ways(&page, view, s, v),
-            late: late(&page, snow, s, v.stale, v.status),
+            name: name(page, *i, s),
+            route: route_line(page, s),
+            chip,
+            label,
+            also,
+            ways: ways(page, view, s, v),
+            late: late(page, snow, s, v.stale, v.status),
         })
     };
     let rows: Vec<RoadRow> = all.iter().skip(from).take(SIZE).enumerate().filter_map(row).collect();
@@ -218,24 +335,30 @@ fn one_area(
     let states = Status::ALL.iter().map(|s| StateBox {
         value: s.word(),
         state: look(*s),
-        label: word(&page, *s),
+        label: word(page, *s),
         count: of(*s),
         checked: asked.shows(*s),
     });
     let mut managers = vec![Choice::new("", page.t("snow-all"), asked.manager.is_none())];
     managers.extend(
         [Manager::National, Manager::Prefecture, Manager::Municipality]
-            .map(|w| Choice::new(w.word(), manager_word(&page, w), asked.manager == Some(w))),
+            .map(|w| Choice::new(w.word(), manager_word(page, w), asked.manager == Some(w))),
     );
-    let [w, s, e, n] = m.bbox;
-    let simulated = view.network.provenance().simulated;
-    SnowPage {
+    let mut choices = areas(page, places, area);
+    if seen.everywhere {
+        choices.insert(0, Choice::new("", page.t("snow-all"), area.is_none()));
+    }
+    let [w, s, e, n] = area.map_or_else(|| everywhere(places), |m| m.bbox);
+    let key = if asked.by_age { age_key(page, view, &all) } else { state_key(page) };
+    RoadList {
+        address: seen.address,
+        state_file: seen.state_file,
         lead,
         asof: page.ta("snow-asof", [("time", page.time(view.at))]).phrase(),
-        delay: delay(&page, snow.settings().public_delay),
-        simulated,
-        warnings: warnings(&page, places, snow, m, now),
-        areas: areas(&page, places, Some(m)),
+        delay: delay(page, seen.delay),
+        simulated: view.network.provenance().simulated,
+        warnings: warnings(page, places, snow, &seen.sources),
+        areas: choices,
         managers,
         words: asked.words.clone(),
         by_age: asked.by_age,
@@ -250,16 +373,38 @@ fn one_area(
         total,
         rows,
         bounds: format!("{w},{s},{e},{n}"),
-        poll: snow.settings().refresh.as_secs(),
-        labels: Status::ALL.iter().map(|s| (look(*s), word(&page, *s))).collect(),
-        key: Status::ALL.iter().map(|s| (look(*s), word(&page, *s), meaning(&page, *s))).collect(),
-        page: {
-            let title = page.ta("snow-title", [("place", place_name(&page, m))]).phrase();
-            let all = page.t("snow-title-all").phrase();
-            let simulated = page.simulated || simulated;
-            page.title(title).crumb(all, "/snow").simulated(simulated)
-        },
+        poll: seen.poll.as_secs(),
+        labels: key.iter().map(|(p, label, _)| (*p, label.clone())).collect(),
+        key,
     }
+}
+
+/// The extent of all municipalities.
+fn everywhere(places: &Places) -> [f64; 4] {
+    let start = [180.0_f64, 90.0, -180.0, -90.0];
+    places.municipalities().iter().fold(start, |[w, s, e, n], m| {
+        [w.min(m.bbox[0]), s.min(m.bbox[1]), e.max(m.bbox[2]), n.max(m.bbox[3])]
+    })
+}
+
+/// Every state with what it means.
+fn state_key(page: &Page) -> Vec<(Pattern, Phrase, Phrase)> {
+    Status::ALL.iter().map(|s| (look(*s).into(), word(page, *s), meaning(page, *s))).collect()
+}
+
+/// Every age with how many of these segments have it.
+fn age_key(page: &Page, view: &View, all: &[u32]) -> Vec<(Pattern, Phrase, Phrase)> {
+    let mut counts: BTreeMap<Age, usize> = BTreeMap::new();
+    for (_, v) in all.iter().filter_map(|i| view.get(*i)) {
+        *counts.entry(age_look(v.age(view.at))).or_default() += 1;
+    }
+    let bins = AgeBin::ALL.iter().map(|a| Some(*a)).chain([None]);
+    bins.map(|bin| {
+        let age = age_look(bin);
+        let n = counts.get(&age).copied().unwrap_or(0);
+        (age.into(), age_word(page, bin), page.t("snow-n-roads").with("n", n).phrase())
+    })
+    .collect()
 }
 
 /// What moves comes first: roads being worked on, then those done, the latest on top; below them what waits and
@@ -305,9 +450,9 @@ struct Wanted {
 const NEAR_M: f64 = 400.0;
 
 impl Wanted {
-    fn new(places: &'static Places, m: &Municipality, words: &str) -> Self {
+    fn new(places: &'static Places, area: Option<&Municipality>, words: &str) -> Self {
         let key = fold(words);
-        let options = kenroku_places::SearchOptions { limit: 20, municipality: Some(m.code) };
+        let options = kenroku_places::SearchOptions { limit: 20, municipality: area.map(|m| m.code) };
         let hits =
             if key.is_empty() { Vec::new() } else { places.search(words, options).unwrap_or_default() };
         let towns = hits
@@ -332,16 +477,9 @@ impl Wanted {
     }
 }
 
-/// A line for every source of this municipality's roads that is silent during an event.
-fn warnings(
-    page: &Page,
-    places: &Places,
-    snow: &Snow,
-    m: &Municipality,
-    now: kenroku_types::Timestamp,
-) -> Vec<(Phrase, Phrase)> {
-    let after = snow.settings().stale_after;
-    let sources = [places.prefecture().tenant, m.tenant];
+/// A line for every source that is silent during an event.
+fn warnings(page: &Page, places: &Places, snow: &Snow, sources: &[Tenant]) -> Vec<(Phrase, Phrase)> {
+    let (now, after) = (snow.env().now(), snow.settings().stale_after);
     snow.board(|b| {
         let silent =
             |t: &Tenant| b.sources.get(t).is_some_and(|s| s.event.is_some()) && b.is_stale(*t, now, after);
@@ -361,7 +499,7 @@ fn warnings(
                 ),
             }
         };
-        sources.into_iter().filter(silent).map(line).collect()
+        sources.iter().copied().filter(silent).map(line).collect()
     })
 }
 

@@ -1,7 +1,8 @@
-//! The pages: the list with its map, one segment, the desk's board, its devices.
+//! The pages: the list with its map, one segment, the desk's board, its devices, what could not be used.
 
 pub mod devices;
 pub mod list;
+pub mod refused;
 pub mod segment;
 pub mod staff;
 
@@ -10,7 +11,7 @@ use std::time::Duration;
 use kenroku_places::{Municipality, Places, Region};
 use kenroku_roads::model::{Direction, Manager, Segment};
 use kenroku_types::Timestamp;
-use kenroku_ui::parts::{Choice, State};
+use kenroku_ui::parts::{Age, Choice, State};
 use kenroku_ui::{Locale, Page, Phrase};
 
 use crate::board::{SegmentView, View};
@@ -52,6 +53,19 @@ pub fn meaning(page: &Page, s: Status) -> Phrase {
         Status::OutOfScope => "snow-means-out",
     };
     page.t(key).phrase()
+}
+
+/// An elapsed time's colour and pattern.
+pub const fn age_look(age: Option<AgeBin>) -> Age {
+    match age {
+        Some(AgeBin::H1) => Age::H1,
+        Some(AgeBin::H3) => Age::H3,
+        Some(AgeBin::H6) => Age::H6,
+        Some(AgeBin::H12) => Age::H12,
+        Some(AgeBin::H24) => Age::H24,
+        Some(AgeBin::Older) => Age::Older,
+        None => Age::Never,
+    }
 }
 
 /// An elapsed time's words.

@@ -74,7 +74,8 @@ pub fn rule_word(page: &Page, r: Rule) -> Phrase {
     page.t(key).phrase()
 }
 
-fn refused_word(page: &Page, r: Refused) -> Phrase {
+/// Why a row was refused, in words.
+pub(crate) fn refused_word(page: &Page, r: Refused) -> Phrase {
     let key = match r {
         Refused::Malformed => "snow-refused-malformed",
         Refused::ClockAhead => "snow-refused-clock",
@@ -123,11 +124,14 @@ pub(crate) fn console(page: Page, tenant: Tenant, at: &'static str) -> Result<Pa
         name: page.t("snow-console").phrase(),
         place,
         who: page.t("snow-desk").phrase(),
-        leave: None,
+        leave: Some(page.sign_out()),
         menu: vec![
             link("snow-menu-board", "/staff/snow"),
+            link("snow-menu-roads", "/staff/snow/roads"),
             link("snow-menu-devices", "/staff/snow/devices"),
+            link("snow-menu-refused", "/staff/snow/refused"),
             link("snow-menu-public", "/snow"),
+            page.staff_home(),
         ],
     };
     Ok(page.console(console))

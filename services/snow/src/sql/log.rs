@@ -200,27 +200,29 @@ pub async fn between(
     tx.all(BETWEEN, params![tenant, device, from, to]).await
 }
 
-/// Moments of a device's fixes before one, newest first.
-pub async fn times_before(
-    tx: &mut Tx,
-    tenant: Tenant,
-    device: DeviceId,
-    at: Timestamp,
-    limit: i64,
-) -> Result<Vec<Timestamp>> {
-    let rows: Vec<(Timestamp,)> = tx.all(TIMES_BEFORE, params![tenant, device, at, limit]).await?;
-    Ok(rows.into_iter().map(|(t,)| t).collect())
+/// Which fixes, seen from a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Those before it.
+    Before,
+    /// Those after it.
+    After,
 }
 
-/// Moments of a device's fixes after one, oldest first.
-pub async fn times_after(
+/// Moments of a device's fixes on one side of another, the nearest first.
+pub async fn times(
     tx: &mut Tx,
     tenant: Tenant,
     device: DeviceId,
+    side: Side,
     at: Timestamp,
     limit: i64,
 ) -> Result<Vec<Timestamp>> {
-    let rows: Vec<(Timestamp,)> = tx.all(TIMES_AFTER, params![tenant, device, at, limit]).await?;
+    let statement = match side {
+        Side::Before => TIMES_BEFORE,
+        Side::After => TIMES_AFTER,
+    };
+    let rows: Vec<(Timestamp,)> = tx.all(statement, params![tenant, device, at, limit]).await?;
     Ok(rows.into_iter().map(|(t,)| t).collect())
 }
 

@@ -3,6 +3,8 @@
 pub mod fleet;
 pub mod log;
 pub mod matched;
+pub mod refused;
+pub mod retention;
 
 use kenroku_store::{ModuleMigrations, migrations};
 

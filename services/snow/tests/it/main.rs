@@ -5,6 +5,8 @@ mod api;
 mod desk;
 mod pages;
 mod pipeline;
+mod refused;
+mod retention;
 mod world;
 
 use kenroku_store::testing;

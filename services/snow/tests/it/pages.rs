@@ -6,9 +6,13 @@ use kenroku_types::Tenant;
 
 use crate::world::{both_ways, device, id, incoming, prefecture, site};
 
-fn desk(tenant: Tenant) -> Actor {
+pub fn desk(tenant: Tenant) -> Actor {
+    staff(tenant, "snow-desk")
+}
+
+pub fn staff(tenant: Tenant, role: &'static str) -> Actor {
     let sign_in = SignIn { assurance: Assurance::PasswordOtp, at: NOW };
-    Actor::Staff { id: id(500), tenant, roles: vec![RoleId::new("snow-desk")], sign_in }
+    Actor::Staff { id: id(500), tenant, roles: vec![RoleId::new(role)], sign_in }
 }
 
 #[tokio::test]
@@ -80,4 +84,68 @@ async fn the_desk_registers_a_phone_and_begins_an_event() {
     assert_eq!(staff.post_form("/staff/snow/events", &[], "level=alert").await.status, 409);
     assert_eq!(staff.post_form("/staff/snow/events", &[], "level=party").await.status, 400);
     assert!(staff.get("/staff/snow").await.text().contains("警戒"));
+}
+
+#[tokio::test]
+async fn elapsed_time_has_its_own_lines_in_list_and_map() {
+    let (site, snow, ids) = site().await;
+    snow.take_in(prefecture(), device(), incoming(&both_ways(30))).await.unwrap();
+    snow.settle().await.unwrap();
+    snow.env().clock.advance(std::time::Duration::from_secs(400));
+    snow.settle().await.unwrap();
+    let index = snow.network().index_of(ids[0]).unwrap();
+    let ages = site.get("/api/snow/v1/state").await.json()["ages"].clone();
+    assert!(ages["h1"].as_array().unwrap().contains(&index.into()), "{ages}");
+    let page = site.get("/snow?area=17211&view=age").await.text();
+    assert!(page.contains(" view=\"age\"") && page.contains("data-word-h1=\"1時間未満\""), "{page}");
+    assert!(
+        page.contains("kr-chip\">") && page.contains("kr-line--h1\"") && page.contains("kr-line--h3-core\"")
+    );
+    let states = site.get("/snow?area=17211").await.text();
+    assert!(states.contains(" view=\"state\"") && !states.contains("kr-line--h1\""));
+
+    // The time goes on while nobody ploughs: on the last stroke of the third hour it is “3 to 6”.
+    let view = snow.public();
+    let (_, seen) = view.get(index).unwrap();
+    let waited = seen.last_work().unwrap().plus(std::time::Duration::from_secs(3 * 3600)).since(view.at);
+    snow.env().clock.advance(std::time::Duration::from_micros(waited as u64));
+    let ages = site.get("/api/snow/v1/state").await.json()["ages"].clone();
+    assert!(ages["h6"].as_array().unwrap().contains(&index.into()), "{ages}");
+}
+
+#[tokio::test]
+async fn the_desks_map_has_no_delay_on_its_own_roads() {
+    let (site, snow, ids) = site().await;
+    let reports = crate::world::drive(NOW.minus(std::time::Duration::from_secs(40)), 0.0, 200.0, 20.0);
+    snow.take_in(prefecture(), device(), incoming(&reports)).await.unwrap();
+    snow.settle().await.unwrap();
+    let index = snow.network().index_of(ids[0]).unwrap();
+    let own = site.acting(desk(prefecture()));
+    let file = own.get("/staff/snow/state").await;
+    assert_eq!((file.status.as_u16(), file.header("cache-control")), (200, "no-store"));
+    let (file, open) = (file.json(), site.get("/api/snow/v1/state").await.json());
+    assert!(file["states"]["doing"].as_array().unwrap().contains(&index.into()), "{file}");
+    assert!(file["ages"]["h1"].as_array().unwrap().contains(&index.into()), "{file}");
+    assert_eq!(
+        (file["ploughs"].as_array().unwrap().len(), open["ploughs"].as_array().unwrap().len()),
+        (0, 0)
+    );
+    assert!(open["states"]["doing"].is_null(), "{open}");
+    let page = own.get("/staff/snow/roads?view=age").await.text();
+    assert!(page.contains("state=\"/staff/snow/state\"") && page.contains("kr-line--h1\""), "{page}");
+    assert!(
+        page.contains("県のすべて") || page.contains("<option value=\"\" selected>すべて</option>"),
+        "{page}"
+    );
+
+    // The desk of a city sees a prefectural road as everybody does.
+    let nomi = site.acting(desk(Tenant::of("17211".parse().unwrap())));
+    let file = nomi.get("/staff/snow/state").await.json();
+    assert!(file["states"]["doing"].is_null() && file["ages"]["h1"].is_null(), "{file}");
+    assert_eq!(nomi.get("/staff/snow/roads").await.status, 200);
+    for (path, status) in [("/staff/snow/roads", 401), ("/staff/snow/state", 401)] {
+        assert_eq!(site.get(path).await.status, status);
+        let officer = site.acting(staff(prefecture(), "data-officer"));
+        assert_eq!(officer.get(path).await.status, 403);
+    }
 }
