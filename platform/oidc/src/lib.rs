@@ -2,7 +2,8 @@
 //!
 //! **What it is.** JOSE over ring ([`jwk`], [`jws`]); the requests of OAuth 2.0 and OpenID Connect with every
 //! check that needs no database ([`authorize`], [`client_auth`], [`dpop`], [`pkce`], [`redirect`], [`logout`]);
-//! what a client may register ([`client`]); what goes out ([`token`], [`discovery`], [`error`]).
+//! what a client may register ([`client`]); what goes out ([`token`], [`discovery`], [`error`]); and the other side,
+//! what a relying party asks and checks ([`upstream`]).
 //!
 //! **What it is not.** No HTTP, no storage, no clock, no sessions, no consent: platform/identity has these. It
 //! decrypts nothing (no JWE), fetches nothing (no `request_uri` or `jwks_uri` of others), and knows no symmetric
@@ -40,6 +41,7 @@ pub mod pkce;
 pub mod redirect;
 pub mod scope;
 pub mod token;
+pub mod upstream;
 
 pub use b64::{decode as b64_decode, encode as b64_encode};
 pub use error::{Code, OAuthError};
