@@ -371,8 +371,7 @@ mod tests {
     #[test]
     fn a_request_carries_what_the_answer_is_checked_by() {
         let a = Attempt::new(&Rng::seeded(1));
-        let ask =
-            Ask { acr_values: &["aal3", "crl"], max_age: Some(Duration::ZERO), ..Ask::default() };
+        let ask = Ask { acr_values: &["aal3", "crl"], max_age: Some(Duration::ZERO), ..Ask::default() };
         let url = Url::parse(&a.address(&metadata(|_| {}).unwrap(), &us(), &ask).unwrap()).unwrap();
         let p = Params::parse(url.query().unwrap()).unwrap();
         assert_eq!(
@@ -380,14 +379,16 @@ mod tests {
             (Some("a"), Some("name openid"), Some("aal3 crl"), Some("0"))
         );
         let verifier = a.redeem(&us(), "c").into_iter().find(|(n, _)| *n == "code_verifier").unwrap().1;
-        crate::pkce::check_challenge(p.get("code_challenge").unwrap(), p.get("code_challenge_method")).unwrap();
+        crate::pkce::check_challenge(p.get("code_challenge").unwrap(), p.get("code_challenge_method"))
+            .unwrap();
         crate::pkce::check_verifier(p.get("code_challenge"), Some(&verifier)).unwrap();
     }
 
     #[test]
     fn answers_of_others_are_refused_and_our_own_is_taken() {
         let (a, of) = (Attempt::new(&Rng::seeded(1)), metadata(|_| {}).unwrap());
-        let silent = metadata(|d| d["authorization_response_iss_parameter_supported"] = json!(false)).unwrap();
+        let silent =
+            metadata(|d| d["authorization_response_iss_parameter_supported"] = json!(false)).unwrap();
         let params = |pairs: &[(&str, &str)]| pairs.iter().copied().collect::<Params>();
         let good = params(&[("state", &a.state), ("iss", ISS), ("code", "c1")]);
         assert_eq!(a.answer(&of, &good), Ok("c1"));
@@ -408,7 +409,8 @@ mod tests {
         let (_, key) = SigningKey::generate(Alg::Es256).unwrap();
         let (_, other) = SigningKey::generate(Alg::Es256).unwrap();
         let (_, ed) = SigningKey::generate(Alg::EdDsa).unwrap();
-        let keys = KeySet::from_jwks(&json!({ "keys": [key.public().to_jwk(), ed.public().to_jwk()] })).unwrap();
+        let keys =
+            KeySet::from_jwks(&json!({ "keys": [key.public().to_jwk(), ed.public().to_jwk()] })).unwrap();
         let ask = Ask { max_age: Some(Duration::from_secs(60)), ..Ask::default() };
         let claims = json!({
             "iss": ISS, "aud": "kenroku", "sub": "s1", "nonce": a.nonce,
@@ -446,6 +448,9 @@ mod tests {
             assert!(changed(name, value.clone()).is_err(), "{name} = {value}");
         }
         assert_eq!(person(&other, &claims), Err(UpstreamError::Token("its signature is not valid")));
-        assert_eq!(person(&ed, &claims), Err(UpstreamError::Token("its algorithm is not one that was agreed")));
+        assert_eq!(
+            person(&ed, &claims),
+            Err(UpstreamError::Token("its algorithm is not one that was agreed"))
+        );
     }
 }
