@@ -69,7 +69,7 @@ fn objection(from: Layer, to: Layer) -> Option<&'static str> {
         (Service, Sim) => Some("services do not know the simulated world"),
         (Service, _) => None,
         (Sim, Kernel(k)) if KERNEL[k] == "types" => None,
-        (Sim, Platform) => None,
+        (Sim, Platform | Sim) => None,
         (Sim, _) => Some("the simulated world speaks only public interfaces"),
     }
 }

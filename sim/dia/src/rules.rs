@@ -79,7 +79,7 @@ pub fn authorization(p: &Params) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// `invalid_client`.
-pub fn client_authentication<'a>(p: &'a Params, has_header: bool) -> Result<&'a str, Refusal> {
+pub fn client_authentication(p: &Params, has_header: bool) -> Result<&str, Refusal> {
     const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
     if has_header || p.contains_key("client_secret") {
         return Err(("invalid_client", "only private_key_jwt is accepted"));

@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Result;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::header::{AUTHORIZATION, LOCATION};
+use axum::Router;
+use axum::extract::{RawPathParams, RawQuery, State};
+use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, LOCATION};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use kenroku_oidc::jwk::{Alg, KeySet};
@@ -90,6 +90,15 @@ struct Inner {
 impl std::fmt::Debug for DigitalAuthApp {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "DigitalAuthApp({})", self.0.base)
+    }
+}
+
+/// The real server's answers, which are no problem documents.
+struct Json(Value);
+
+impl IntoResponse for Json {
+    fn into_response(self) -> Response {
+        ([(CONTENT_TYPE, "application/json")], self.0.to_string()).into_response()
     }
 }
 
@@ -221,7 +230,7 @@ fn attributes(resident: u32, scope: &str, into: &mut Value) {
     }
 }
 
-async fn discovery(State(app): State<DigitalAuthApp>) -> Json<Value> {
+async fn discovery(State(app): State<DigitalAuthApp>) -> Json {
     let issuer = app.issuer();
     let at = |path: &str| format!("{issuer}/protocol/openid-connect/{path}");
     Json(json!({
@@ -240,7 +249,7 @@ async fn discovery(State(app): State<DigitalAuthApp>) -> Json<Value> {
     }))
 }
 
-async fn certs(State(app): State<DigitalAuthApp>) -> Json<Value> {
+async fn certs(State(app): State<DigitalAuthApp>) -> Json {
     Json(json!({ "keys": [app.0.key.public().to_jwk()] }))
 }
 
@@ -431,11 +440,12 @@ async fn begin_signing(State(app): State<DigitalAuthApp>, headers: HeaderMap, bo
 async fn signing_result(
     State(app): State<DigitalAuthApp>,
     headers: HeaderMap,
-    Path(id): Path<String>,
+    path: RawPathParams,
 ) -> Response {
     let Some(client) = own_token(&app, &headers) else {
         return json_error(StatusCode::UNAUTHORIZED, ("invalid_token", "client_credentials token needed"));
     };
+    let id = path.iter().next().map(|(_, id)| id.to_owned()).unwrap_or_default();
     // The result is given once.
     let mut memory = app.memory();
     match memory.transactions.get(&id) {

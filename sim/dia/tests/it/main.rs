@@ -1,5 +1,7 @@
 //! The stand-in with our relying party's code on the other side.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
