@@ -1,5 +1,6 @@
 //! The gate: the same steps on every machine, each timed, the first failure ends it.
 
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -20,7 +21,7 @@ struct Step {
 const STEPS: [Step; 9] = [
     Step {
         name: "tools",
-        about: "PostgreSQL, NATS, Chromium and npm are there, or are installed",
+        about: "PostgreSQL, NATS, Chromium, PC/SC and npm are there, or are installed",
         run: tools,
     },
     Step { name: "fmt", about: "the code is formatted", run: fmt },
@@ -77,6 +78,15 @@ fn tools() -> Result<()> {
     }
     if !has("cc") {
         missing.push("build-essential");
+    }
+    // The card companion links PC/SC; its tests put a simulated card into pcscd's virtual reader.
+    if !has("/usr/sbin/pcscd")
+        || !Path::new("/etc/reader.conf.d/vpcd").exists()
+        || !Path::new("/usr/include/PCSC/winscard.h").exists()
+        || !has("pkg-config")
+        || !has("ip")
+    {
+        missing.extend(["pcscd", "vsmartcard-vpcd", "libpcsclite-dev", "pkg-config", "iproute2"]);
     }
     if !missing.is_empty() {
         apt(&missing)?;

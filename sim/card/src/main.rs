@@ -3,6 +3,7 @@
 
 use std::net::TcpStream;
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -47,12 +48,12 @@ fn main() -> Result<()> {
     match Args::parse().what {
         What::Insert { resident, reader } => {
             let resident = Resident::new(resident);
-            let mut card = Card::of(&resident, &pki, Token::Card)?;
+            let card = Mutex::new(Card::of(&resident, &pki, Token::Card)?);
             let line = TcpStream::connect(&reader)
                 .with_context(|| format!("no virtual reader at {reader}: is pcscd with vpcd running?"))?;
             line.set_nodelay(true)?;
             println!("模擬カード: {} / PIN {PIN} / 署名用パスワード {PASSWORD}", resident.name);
-            vpcd::serve(&mut card, line)?;
+            vpcd::serve(&card, line)?;
         }
         What::List { from } => {
             for r in Resident::all().skip(from as usize).take(20) {

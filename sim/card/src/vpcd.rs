@@ -7,6 +7,7 @@
 //! vpcd listens on all interfaces: run pcscd and the card in a network namespace of their own.
 
 use std::io::{self, Read, Write};
+use std::sync::{Mutex, PoisonError};
 
 use crate::card::{ATR, Card};
 
@@ -15,11 +16,12 @@ const POWER_ON: u8 = 0x01;
 const RESET: u8 = 0x02;
 const GET_ATR: u8 = 0x04;
 
-/// Serves one connection until the reader closes it.
+/// Serves one connection until the reader closes it. The card is locked for one message at a time, so that others may
+/// look at it meanwhile.
 ///
 /// # Errors
 /// When the connection breaks in the middle of a message.
-pub fn serve(card: &mut Card, mut reader: impl Read + Write) -> io::Result<()> {
+pub fn serve(card: &Mutex<Card>, mut reader: impl Read + Write) -> io::Result<()> {
     let mut length = [0; 2];
     loop {
         match reader.read_exact(&mut length) {
@@ -29,6 +31,7 @@ pub fn serve(card: &mut Card, mut reader: impl Read + Write) -> io::Result<()> {
         }
         let mut message = vec![0; usize::from(u16::from_be_bytes(length))];
         reader.read_exact(&mut message)?;
+        let mut card = card.lock().unwrap_or_else(PoisonError::into_inner);
         let answer = match message.as_slice() {
             [POWER_OFF | POWER_ON | RESET] => {
                 card.reset();
@@ -37,6 +40,7 @@ pub fn serve(card: &mut Card, mut reader: impl Read + Write) -> io::Result<()> {
             [GET_ATR] => ATR.to_vec(),
             command => card.transmit(command),
         };
+        drop(card);
         // An answer has at most 258 bytes.
         let mut framed = (answer.len() as u16).to_be_bytes().to_vec();
         framed.extend(answer);
@@ -74,12 +78,12 @@ mod tests {
 
     #[test]
     fn power_is_not_answered_and_commands_are() {
-        let mut card = Card::of(&Resident::new(1), &Pki::shipped().unwrap(), Token::Card).unwrap();
+        let card = Mutex::new(Card::of(&Resident::new(1), &Pki::shipped().unwrap(), Token::Card).unwrap());
         let sent = [&[0, 1, POWER_ON][..], &[0, 1, GET_ATR], &[0, 1, RESET], &[0, 4, 0, 0xFF, 0, 0]].concat();
         let mut line = Line { sent: io::Cursor::new(sent), answered: Vec::new() };
-        serve(&mut card, &mut line).unwrap();
+        serve(&card, &mut line).unwrap();
         assert_eq!(line.answered, [&[0, 9][..], &ATR, &[0, 2, 0x6D, 0x00]].concat());
         let mut cut = Line { sent: io::Cursor::new(vec![0, 9, 1]), answered: Vec::new() };
-        assert!(serve(&mut card, &mut cut).is_err());
+        assert!(serve(&card, &mut cut).is_err());
     }
 }
