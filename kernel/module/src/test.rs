@@ -15,7 +15,7 @@ use kenroku_http::Settings;
 use kenroku_http::test::{NOW, TestApp, TestKeys};
 use kenroku_store::Db;
 use kenroku_store::testing::{TestDb, sqlite};
-use kenroku_types::Env;
+use kenroku_types::{Env, Rng};
 use kenroku_vault::{KEY_TABLES, LOG_TABLES, MasterKeys, Vault, VaultOptions, VaultParts};
 
 use crate::{AssembleError, Base, Look, Module, Values, WorkHook, assemble, kernel, migrations};
@@ -105,11 +105,32 @@ impl TestSite {
         Ok(site.keep(dir))
     }
 
+    /// Another process on the same database and vault: its own memory, caches and random source.
+    ///
+    /// # Panics
+    /// When they do not fit together.
+    #[expect(clippy::panic, reason = "a test cannot go on without its site")]
+    pub async fn beside(&self, tenants: TenantTree, modules: impl IntoIterator<Item = Module>) -> Self {
+        let env = Env { rng: Rng::seeded(2), ..self.app().env().clone() };
+        let (db, modules, vault) = (self.app().db().clone(), with_kernel(modules), Arc::clone(&self.vault));
+        Self::with_vault(db, tenants, modules, env, vault).await.unwrap_or_else(|e| panic!("{e}"))
+    }
+
     async fn put_together(db: Db, tenants: TenantTree, modules: Vec<Module>) -> Result<Self, AssembleError> {
+        let env = Env::fixed(NOW, 1);
+        let vault = Arc::new(TestVault::start(&modules, &env).await);
+        Self::with_vault(db, tenants, modules, env, vault).await
+    }
+
+    async fn with_vault(
+        db: Db,
+        tenants: TenantTree,
+        modules: Vec<Module>,
+        env: Env,
+        vault: Arc<TestVault>,
+    ) -> Result<Self, AssembleError> {
         let keys = TestKeys::default();
         let values = Values::defaults(modules.iter().flat_map(|m| &m.settings), false);
-        let env = Env::fixed(NOW, 1);
-        let vault = TestVault::start(&modules, &env).await;
         let base = Base {
             vault: vault.vault.clone(),
             witness: None,
@@ -126,7 +147,7 @@ impl TestSite {
         };
         let work = modules.iter().filter_map(|m| m.work).collect();
         let assembly = assemble(modules, base).await?;
-        Ok(TestSite { app: TestApp::of(assembly.app, assembly.router, keys), work, vault: Arc::new(vault) })
+        Ok(TestSite { app: TestApp::of(assembly.app, assembly.router, keys), work, vault })
     }
 
     fn keep(self, dir: tempfile::TempDir) -> Self {

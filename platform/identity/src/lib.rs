@@ -29,6 +29,7 @@ mod error;
 mod identity;
 pub mod model;
 mod module;
+pub mod op;
 pub mod person;
 mod residents;
 pub mod session;
@@ -42,12 +43,12 @@ use kenroku_store::{ModuleMigrations, migrations};
 
 pub use error::{IdentityError, Result};
 pub use identity::{Identity, Rules};
-pub use module::{ChangeOwn, IshikawaId, ReleaseClaims, ReviewPeople, ViewOwn, module};
+pub use module::{ChangeOwn, IshikawaId, ManageClients, ReleaseClaims, ReviewPeople, ViewOwn, module};
 pub use residents::Residents;
 pub use ways::{After, CodeStep};
 
 /// The tables.
-pub const MIGRATIONS: ModuleMigrations = migrations!("identity", ["0001_init"]);
+pub const MIGRATIONS: ModuleMigrations = migrations!("identity", ["0001_init", "0002_op"]);
 
 /// The texts.
 pub const LOCALES: [kenroku_ui::LocaleFile; 3] = kenroku_ui::locales!("identity", "../i18n");

@@ -8,7 +8,7 @@ use kenroku_module::{HookError, Kind, Module, Setting, Values};
 use kenroku_vault::{Category, LegalBasis, Purpose, Vault};
 use serde::{Deserialize, Serialize};
 
-use crate::{Identity, LOCALES, MIGRATIONS, Residents, Rules, claims, credential, person};
+use crate::{Identity, LOCALES, MIGRATIONS, Residents, Rules, claims, credential, op, person};
 
 resource_kind! {
     /// いしかわID
@@ -23,6 +23,8 @@ permission! {
     pub ReviewPeople = "identity.review-people" on IshikawaId, operate, personal;
     /// ご本人が同意した項目を、同意した相手に渡す
     pub ReleaseClaims = "identity.release-claims" on IshikawaId, view, personal;
+    /// いしかわIDで認証するサービス（クライアント）と署名鍵を管理する
+    pub ManageClients = "identity.manage-clients" on IshikawaId, manage;
 }
 
 /// The person looks at their own registration.
@@ -52,6 +54,7 @@ pub fn module() -> Module {
     Module::new("identity")
         .migrations(MIGRATIONS)
         .permissions(&[ViewOwn::META, ChangeOwn::META, ReviewPeople::META, ReleaseClaims::META])
+        .permissions(&[ManageClients::META])
         .roles(&[Role {
             id: "id-desk",
             ja: "いしかわID窓口",
@@ -74,10 +77,13 @@ pub fn module() -> Module {
             &credential::SEED,
         ])
         .locales(LOCALES)
+        .routes(op::routes())
         .settings(&SETTINGS)
+        .settings(&op::SETTINGS)
         .authenticator(|db, env| Box::new(Residents::new(db.clone(), env.clone())))
         .start(|builder| Box::pin(start(builder)))
         .work(|worker, app| {
+            let worker = op::work(worker, app)?;
             Ok(worker.job::<Sweep, _>(Sweeping(app.clone())).schedule(Schedule::new(
                 "identity.sweep",
                 "*/10 * * * *",
@@ -96,6 +102,7 @@ async fn start(builder: &mut AppBuilder) -> Result<(), HookError> {
         ..Rules::default()
     };
     let (db, env, bus) = (builder.db().clone(), builder.env().clone(), builder.bus().clone());
+    op::start(builder, &values, &rules.origin).await?;
     builder.put(Identity::new(db, env, bus, (*vault).clone(), Passwords::default(), rules));
     Ok(())
 }

@@ -1,0 +1,234 @@
+//! Clients: what they registered and what the operator allows them.
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use kenroku_access::Granted;
+use kenroku_oidc::client::{ClientMetadata, Rules};
+use kenroku_oidc::{Code, OAuthError, Scopes, sha256};
+use kenroku_types::{Problem, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::provider::Provider;
+use super::sql;
+use crate::ManageClients;
+
+/// What the operator allows a client; never what the client says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Scopes that it may ask for. Those about people must exist here; others name APIs.
+    pub scopes: Scopes,
+    /// Its sector: clients of one sector know a person by the same subject (Core §8.1).
+    pub sector: String,
+    /// Whether PKCE may be left out, for confidential clients of old (RFC 9700 §2.1.1).
+    #[serde(default)]
+    pub pkce_optional: bool,
+    /// A service of the prefecture itself, covered by the terms of the ID: nobody is asked for consent.
+    #[serde(default)]
+    pub first_party: bool,
+    /// May ask about tokens of other clients: it serves an API (RFC 7662 §4).
+    #[serde(default)]
+    pub introspects: bool,
+    /// Who runs it.
+    #[serde(default)]
+    pub organisation: String,
+    /// From when on the contract holds.
+    #[serde(default)]
+    pub valid_from: Option<Timestamp>,
+    /// Until when.
+    #[serde(default)]
+    pub valid_until: Option<Timestamp>,
+}
+
+/// A client.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Client {
+    /// Its id.
+    pub id: String,
+    /// What it registered.
+    pub metadata: ClientMetadata,
+    /// What it may.
+    pub policy: Policy,
+    /// SHA-256 of its secret.
+    pub secret_hash: Option<Vec<u8>>,
+    /// `active` or `stopped`.
+    pub state: String,
+}
+
+impl Client {
+    /// Whether it may act at this time.
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        self.state == "active"
+            && self.policy.valid_from.is_none_or(|t| t <= now)
+            && self.policy.valid_until.is_none_or(|t| now < t)
+    }
+
+    /// Its name for people; its id when it has none.
+    pub fn name(&self) -> &str {
+        if self.metadata.client_name.is_empty() { &self.id } else { &self.metadata.client_name }
+    }
+}
+
+/// What is registered.
+#[derive(Clone, Debug)]
+pub struct NewClient {
+    /// An id of the operator's choice; otherwise random.
+    pub id: Option<String>,
+    /// A secret of the operator's choice (the demo); otherwise random where one is needed.
+    pub secret: Option<String>,
+    /// What it says of itself.
+    pub metadata: ClientMetadata,
+    /// What it may.
+    pub policy: Policy,
+}
+
+/// A client that was registered; the secret is shown this once.
+#[derive(Clone, Debug)]
+pub struct Registered {
+    /// The client.
+    pub client: Client,
+    /// Its secret, when it has one.
+    pub secret: Option<String>,
+}
+
+/// Clients read lately.
+#[derive(Default)]
+pub(super) struct Clients(HashMap<String, (Duration, Option<Arc<Client>>)>);
+
+/// For so long a change by another process may go unseen.
+const FRESH: Duration = Duration::from_secs(5);
+/// More than there are contracts; unknown ids cannot fill the memory.
+const MOST: usize = 10_000;
+
+impl Provider {
+    /// A client by its id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn client(&self, id: &str) -> Result<Option<Arc<Client>>, Problem> {
+        if id.len() > 255 {
+            return Ok(None);
+        }
+        let now = self.env.clock.monotonic();
+        {
+            let held = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some((at, client)) = held.0.get(id)
+                && now.saturating_sub(*at) < FRESH
+            {
+                return Ok(client.clone());
+            }
+        }
+        let mut tx = self.db.read().await.map_err(Problem::from)?;
+        let client = sql::client(&mut tx, id).await.map_err(Problem::from)?.map(Arc::new);
+        let mut held = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.0.len() >= MOST {
+            held.0.clear();
+        }
+        held.0.insert(id.to_owned(), (now, client.clone()));
+        Ok(client)
+    }
+
+    /// Registers a client.
+    ///
+    /// # Errors
+    /// `invalid_redirect_uri` or `invalid_client_metadata`; a conflict when the id is taken.
+    pub async fn register_client(
+        &self,
+        _by: &Granted<ManageClients>,
+        new: NewClient,
+    ) -> Result<Registered, RegisterError> {
+        let ring = self.keys(super::keys::Held::FRESH).await?;
+        let rules = Rules {
+            scopes: &self.scopes.or(&new.policy.scopes),
+            id_token_algs: &ring.algs(),
+            local_http: self.settings.local_http,
+        };
+        new.metadata.check(&rules)?;
+        let mut policy = new.policy;
+        if policy.sector.is_empty() {
+            policy.sector = new.metadata.sector().unwrap_or_default();
+        }
+        let id = new.id.unwrap_or_else(|| self.env.uuid().simple().to_string());
+        if policy.sector.is_empty() {
+            if !new.metadata.redirect_uris.is_empty() {
+                return Err(OAuthError::new(
+                    Code::InvalidClientMetadata,
+                    "redirect addresses on several hosts need a sector that the operator names",
+                )
+                .into());
+            }
+            policy.sector.clone_from(&id);
+        }
+        let secret = new
+            .metadata
+            .token_endpoint_auth_method
+            .needs_secret()
+            .then(|| new.secret.unwrap_or_else(|| self.secret()));
+        let client = Client {
+            id,
+            metadata: new.metadata,
+            policy,
+            secret_hash: secret.as_ref().map(|s| sha256(s.as_bytes()).to_vec()),
+            state: "active".to_owned(),
+        };
+        let mut tx = self.db.begin().await.map_err(Problem::from)?;
+        if !sql::add_client(&mut tx, &client, self.env.now()).await.map_err(Problem::from)? {
+            tx.rollback().await.map_err(Problem::from)?;
+            return Err(Problem::conflict("a client with this id exists").into());
+        }
+        tx.commit().await.map_err(Problem::from)?;
+        self.forget_client(&client.id);
+        Ok(Registered { client, secret })
+    }
+
+    /// Stops a client, or lets it act again. What it holds is refused from then on.
+    ///
+    /// # Errors
+    /// Not found.
+    pub async fn set_client_state(
+        &self,
+        _by: &Granted<ManageClients>,
+        id: &str,
+        active: bool,
+    ) -> Result<(), Problem> {
+        let mut tx = self.db.begin().await.map_err(Problem::from)?;
+        let state = if active { "active" } else { "stopped" };
+        if !sql::set_client_state(&mut tx, id, state, self.env.now()).await.map_err(Problem::from)? {
+            return Err(Problem::not_found());
+        }
+        tx.commit().await.map_err(Problem::from)?;
+        self.forget_client(id);
+        Ok(())
+    }
+
+    /// Every client, by its id.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn all_clients(&self, _by: &Granted<ManageClients>) -> Result<Vec<Client>, Problem> {
+        let mut tx = self.db.read().await.map_err(Problem::from)?;
+        sql::clients(&mut tx).await.map_err(Problem::from)
+    }
+
+    fn forget_client(&self, id: &str) {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner).0.remove(id);
+    }
+}
+
+/// Why a client was not registered.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum RegisterError {
+    /// What it says of itself cannot be.
+    #[error(transparent)]
+    Metadata(#[from] OAuthError),
+    /// Something else.
+    #[error("{0}")]
+    Inner(Box<Problem>),
+}
+
+impl From<Problem> for RegisterError {
+    fn from(p: Problem) -> Self {
+        RegisterError::Inner(Box::new(p))
+    }
+}

@@ -1,0 +1,201 @@
+//! Grants: what a person let a client have, and what was agreed to before.
+
+use std::collections::BTreeSet;
+
+use kenroku_oidc::Scopes;
+use kenroku_oidc::authorize::AuthorizationRequest;
+use kenroku_oidc::claims::{ClaimsRequest, of_scope};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::answer::Outcome;
+use super::clients::Client;
+use super::provider::Provider;
+use super::sql::{self, GrantRow};
+use crate::claims::Claim;
+use crate::model::PersonId;
+use crate::session::Session;
+use crate::{Identity, IdentityError};
+
+/// The attributes of our own scopes.
+fn of_own_scope(scope: &str) -> &'static [&'static str] {
+    match scope {
+        "residence" => &["urn:ishikawa:muni_code"],
+        "account" => &["urn:ishikawa:account_class", "urn:ishikawa:is_adult"],
+        _ => &[],
+    }
+}
+
+/// Every attribute that a request asks for, by scope or one by one, of those that exist; sorted.
+pub(super) fn attributes(scope: &Scopes, claims: &ClaimsRequest) -> Vec<String> {
+    let by_scope = scope.iter().flat_map(|s| of_scope(s).iter().chain(of_own_scope(s)).copied());
+    let all: BTreeSet<&str> = by_scope.chain(claims.names()).filter(|n| Claim::of(n).is_some()).collect();
+    all.into_iter().map(ToOwned::to_owned).collect()
+}
+
+/// Attributes of a grant, by where they are told.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(super) struct GrantedClaims {
+    /// At the userinfo endpoint.
+    pub userinfo: Vec<String>,
+    /// In the ID token.
+    pub id_token: Vec<String>,
+}
+
+/// What a person agreed to for a client.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Agreed {
+    /// The attributes.
+    pub claims: BTreeSet<String>,
+}
+
+impl Agreed {
+    /// What of it this request asks for. Scopes lead to the userinfo endpoint (Core §5.4), the `claims` parameter to
+    /// where it says.
+    pub(super) fn within(&self, request: &AuthorizationRequest) -> GrantedClaims {
+        let keep = |names: Vec<String>| names.into_iter().filter(|n| self.claims.contains(n)).collect();
+        let at_userinfo =
+            ClaimsRequest { userinfo: request.claims.userinfo.clone(), ..ClaimsRequest::default() };
+        let in_token =
+            ClaimsRequest { id_token: request.claims.id_token.clone(), ..ClaimsRequest::default() };
+        GrantedClaims {
+            userinfo: keep(attributes(&request.scope, &at_userinfo)),
+            id_token: keep(attributes(&Scopes::default(), &in_token)),
+        }
+    }
+}
+
+/// A grant to be made.
+pub(super) struct NewGrant<'a> {
+    pub issuer: &'a str,
+    pub client: &'a Client,
+    pub session: &'a Session,
+    pub subject: String,
+    pub scope: &'a Scopes,
+    pub claims: GrantedClaims,
+}
+
+/// How a client knows a session: not by the id that other clients get, or two of them could compare.
+pub(super) fn sid_for(client: &str, sid: crate::model::SessionId) -> String {
+    let text = [b"kenroku-op-sid/1".as_slice(), sid.uuid().as_bytes(), client.as_bytes()].concat();
+    kenroku_oidc::b64_encode(&kenroku_oidc::sha256(&text)[..16])
+}
+
+/// What was stored of an agreement.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Decided {
+    /// Agreed to.
+    pub yes: BTreeSet<String>,
+    /// Asked and not agreed to: not asked again at every sign-in.
+    pub no: BTreeSet<String>,
+}
+
+impl Provider {
+    /// What was agreed to, when nothing of this request is left to ask.
+    pub(super) async fn agreed(
+        &self,
+        client: &Client,
+        person: PersonId,
+        request: &AuthorizationRequest,
+        attributes: &[String],
+    ) -> Outcome<Option<Agreed>> {
+        if client.policy.first_party {
+            return Ok(Some(Agreed { claims: attributes.iter().cloned().collect() }));
+        }
+        let mut tx = self.db.read().await?;
+        let Some((scope, claims)) = sql::consent(&mut tx, person, &client.id).await? else { return Ok(None) };
+        let decided: Decided = serde_json::from_value(claims)?;
+        let known = Scopes::parse(&scope)?;
+        let all = attributes.iter().all(|a| decided.yes.contains(a) || decided.no.contains(a));
+        Ok((request.scope.is_within(&known) && all).then_some(Agreed { claims: decided.yes }))
+    }
+
+    /// A grant, not yet stored.
+    pub(super) fn new_grant(&self, new: NewGrant<'_>) -> Outcome<GrantRow> {
+        let s = new.session;
+        Ok(GrantRow {
+            id: self.env.id(),
+            issuer: new.issuer.to_owned(),
+            client: new.client.id.clone(),
+            person: s.person,
+            subject: new.subject,
+            sid: Some(s.sid),
+            scope: new.scope.to_string(),
+            claims: serde_json::to_value(&new.claims)?,
+            acr: s.sign_in.assurance.acr().unwrap_or("").to_owned(),
+            amr: s.amr.join(" "),
+            auth_time: s.sign_in.at,
+            offline: new.scope.has("offline_access"),
+            created_at: self.env.now(),
+            ended_at: None,
+        })
+    }
+
+    /// The attributes of a grant. Nothing of somebody whose proof is no longer valid: the client sees who it is and
+    /// that nothing is certain until the person proves it anew.
+    pub(super) async fn release(
+        &self,
+        identity: &Identity,
+        grant: &GrantRow,
+        names: &[String],
+    ) -> Outcome<Map<String, Value>> {
+        let asked: Vec<Claim> = names.iter().filter_map(|n| Claim::of(n)).collect();
+        if asked.is_empty() {
+            return Ok(Map::new());
+        }
+        // The grant is the record of the agreement to exactly this.
+        let consent = kenroku_vault::ConsentId::from_uuid(grant.id.uuid());
+        match identity.release(grant.person, &asked, consent, None).await {
+            Ok(map) => Ok(map),
+            Err(IdentityError::ProveAgain | IdentityError::NotFound) => Ok(Map::new()),
+            Err(e) => Err(e.into()),
+        }
+    }
+
+    /// What the person agreed to, per client: for their own page.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn consents(&self, person: PersonId) -> Result<Vec<Agreement>, kenroku_types::Problem> {
+        let mut tx = self.db.read().await?;
+        let rows = sql::consents(&mut tx, person).await?;
+        drop(tx);
+        let mut out = Vec::with_capacity(rows.len());
+        for (client, _, claims, given_at) in rows {
+            let name = self.client(&client).await?.map_or_else(|| client.clone(), |c| c.name().to_owned());
+            let decided: Option<Decided> = serde_json::from_value(claims).ok();
+            let claims = decided.map(|d| d.yes.into_iter().collect()).unwrap_or_default();
+            out.push(Agreement { client, name, claims, given_at });
+        }
+        Ok(out)
+    }
+
+    /// The person takes an agreement back: what the client holds ends at once.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn withdraw_consent(
+        &self,
+        person: PersonId,
+        client: &str,
+    ) -> Result<bool, kenroku_types::Problem> {
+        let mut tx = self.db.begin().await?;
+        let was = sql::withdraw(&mut tx, person, client).await?;
+        sql::end_grants_of_client(&mut tx, person, client, self.env.now()).await?;
+        tx.commit().await?;
+        Ok(was)
+    }
+}
+
+/// What a person agreed to for one client.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Agreement {
+    /// The client's id.
+    pub client: String,
+    /// Its name.
+    pub name: String,
+    /// The attributes it may have.
+    pub claims: Vec<String>,
+    /// When.
+    pub given_at: kenroku_types::Timestamp,
+}
