@@ -4,15 +4,42 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use kenroku_access::Granted;
+use axum::http::request::Parts;
+use kenroku_access::{Actor, Granted, LoadResource, Resource};
 use kenroku_oidc::client::{ClientMetadata, Rules};
 use kenroku_oidc::{Code, OAuthError, Scopes, sha256};
-use kenroku_types::{Problem, Timestamp};
+use kenroku_types::{Problem, Tenant, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::provider::Provider;
+use super::provider::{Provider, T};
 use super::sql;
-use crate::ManageClients;
+use crate::{IshikawaId, ManageClients};
+
+/// What whoever manages clients asks for: the provider of the whole installation. An administrator of a municipality
+/// manages their own tenant, and this is not it.
+#[derive(Clone, Copy, Debug)]
+pub struct Realm;
+
+impl Resource for Realm {
+    type Kind = IshikawaId;
+    fn tenant(&self) -> Tenant {
+        T
+    }
+    fn id(&self) -> uuid::Uuid {
+        T.uuid()
+    }
+}
+
+impl<S: Sync> LoadResource<S> for Realm {
+    async fn load(_: &mut Parts, _: &S, _: &Actor, _: &[Tenant]) -> Result<Option<Self>, Problem> {
+        Ok(Some(Realm))
+    }
+}
+
+/// Refuses a proof that was given for another tenant than the provider's.
+fn for_realm(by: &Granted<ManageClients>) -> Result<(), Problem> {
+    if by.tenant() == T { Ok(()) } else { Err(Problem::not_found()) }
+}
 
 /// What the operator allows a client; never what the client says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -135,9 +162,10 @@ impl Provider {
     /// `invalid_redirect_uri` or `invalid_client_metadata`; a conflict when the id is taken.
     pub async fn register_client(
         &self,
-        _by: &Granted<ManageClients>,
+        by: &Granted<ManageClients>,
         new: NewClient,
     ) -> Result<Registered, RegisterError> {
+        for_realm(by)?;
         let ring = self.keys(super::keys::Held::FRESH).await?;
         let rules = Rules {
             scopes: &self.scopes.or(&new.policy.scopes),
@@ -188,10 +216,11 @@ impl Provider {
     /// Not found.
     pub async fn set_client_state(
         &self,
-        _by: &Granted<ManageClients>,
+        by: &Granted<ManageClients>,
         id: &str,
         active: bool,
     ) -> Result<(), Problem> {
+        for_realm(by)?;
         let mut tx = self.db.begin().await.map_err(Problem::from)?;
         let state = if active { "active" } else { "stopped" };
         if !sql::set_client_state(&mut tx, id, state, self.env.now()).await.map_err(Problem::from)? {
@@ -206,7 +235,8 @@ impl Provider {
     ///
     /// # Errors
     /// When the database fails.
-    pub async fn all_clients(&self, _by: &Granted<ManageClients>) -> Result<Vec<Client>, Problem> {
+    pub async fn all_clients(&self, by: &Granted<ManageClients>) -> Result<Vec<Client>, Problem> {
+        for_realm(by)?;
         let mut tx = self.db.read().await.map_err(Problem::from)?;
         sql::clients(&mut tx).await.map_err(Problem::from)
     }

@@ -10,12 +10,12 @@ use kenroku_oidc::{Code, Scopes};
 use serde_json::{Value, json};
 
 use super::answer::{finish, inner, json as json_answer, refused};
-use super::clients::{NewClient, Policy, RegisterError};
+use super::clients::{NewClient, Policy, Realm, RegisterError};
 use super::provider::Provider;
 use crate::ManageClients;
 
 /// POST /oidc/register with a key of the operator as bearer token (§3: the initial access token).
-pub(super) async fn register(by: Authz<ManageClients>, app: App, body: Bytes) -> Response {
+pub(super) async fn register(by: Authz<ManageClients, Realm>, app: App, body: Bytes) -> Response {
     let outcome = async {
         let op = app.get::<Provider>()?;
         let metadata: ClientMetadata = serde_json::from_slice(&body)

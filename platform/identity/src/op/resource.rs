@@ -92,7 +92,7 @@ impl Provider {
 }
 
 /// The token of a request, with the way it came (RFC 6750 §2, RFC 9449 §7.1).
-fn shown<'a>(call: &'a Call, post: bool) -> Outcome<(&'a str, &'static str)> {
+fn shown(call: &Call, post: bool) -> Outcome<(&str, &'static str)> {
     let header = call.parts.headers.get("authorization").and_then(|v| v.to_str().ok());
     match (header, call.params.get("access_token").filter(|_| post)) {
         (Some(_), Some(_)) => Err(refused(Code::InvalidRequest, "the access token came in two ways")),

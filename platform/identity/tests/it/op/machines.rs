@@ -134,15 +134,29 @@ async fn clients_register_with_the_operators_key_only(db: Db) {
     let w = World::new(db).await;
     let body = json!({ "redirect_uris": ["https://new.example/cb"], "client_name": "新しいサービス", "scope": "openid profile" });
     assert_eq!(w.site.post_json("/oidc/register", &body).await.status, 401);
-    let with = |scopes: &[&str]| {
+    let with = |tenant: Tenant, scopes: &[&str]| {
         w.site.acting(Actor::Client {
             id: ClientId::from_uuid(uuid::Uuid::nil()),
-            tenant: Tenant::SHARED,
+            tenant,
             scopes: scopes.iter().map(|s| (*s).to_owned()).collect(),
         })
     };
-    assert!(with(&["other"]).post_json("/oidc/register", &body).await.status.is_client_error());
-    let key = with(&["identity.manage-clients"]);
+    let shared = Tenant::SHARED;
+    assert!(with(shared, &["other"]).post_json("/oidc/register", &body).await.status.is_client_error());
+    let nomi = Tenant::of(kenroku_types::MuniCode::new(17211).unwrap());
+    let city = with(nomi, &["identity.manage-clients"]).post_json("/oidc/register", &body).await;
+    assert_eq!(city.status, 404, "a city's key manages the city's things");
+    let admin = w.site.acting(Actor::Staff {
+        id: kenroku_types::Id::from_uuid(uuid::Uuid::nil()),
+        tenant: nomi,
+        roles: vec![kenroku_access::kernel::MUNI_ADMIN],
+        sign_in: kenroku_access::SignIn {
+            assurance: kenroku_access::Assurance::Passkey,
+            at: w.site.app().env().now(),
+        },
+    });
+    assert_eq!(admin.post_json("/oidc/register", &body).await.status, 404);
+    let key = with(shared, &["identity.manage-clients"]);
     let made = key.post_json("/oidc/register", &body).await;
     assert_eq!(made.status, 201, "{}", made.text());
     let made = made.json();

@@ -161,3 +161,22 @@ async fn two_processes_give_the_same_answers(db: Db) {
     let (x, y) = futures_util::future::join(one.redeem(&code), two.redeem(&code)).await;
     assert_eq!([x.status, y.status].into_iter().filter(|s| *s == 200).count(), 1);
 }
+
+#[kenroku_store::test(&[], concurrent)]
+async fn every_night_what_is_over_is_removed_and_keys_are_looked_after(db: Db) {
+    let w = World::new(db).await;
+    w.client("rp", web_client(), "openid").await;
+    let mut b = w.browser(w.person("加賀　花子").await, Proved::PASSKEY).await;
+    let code = b.code(&[]).await;
+    let old = w.redeem(&code).await.json();
+    w.site.work().await;
+    let clock = w.site.app().env().clock.clone();
+    clock.advance(Duration::from_secs(95 * 86_400));
+    let done = w.site.work().await;
+    assert!(done.jobs > 0, "{done:?}");
+    let keys = w.get("/oidc/jwks").await.json();
+    assert_eq!(keys["keys"].as_array().unwrap().len(), 4, "the next keys are announced");
+    assert_eq!(w.redeem(&code).await.json()["error"], "invalid_grant");
+    assert_eq!(w.refresh(old["refresh_token"].as_str().unwrap()).await.json()["error"], "invalid_grant");
+    assert_eq!(w.op.all_clients(&World::by()).await.unwrap().len(), 1, "clients stay");
+}
