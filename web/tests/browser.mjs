@@ -1,6 +1,7 @@
 // What the browser tests and the screenshot script share: Debian's Chromium, and a server to look at.
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
+import { after, before } from "node:test";
 import { chromium } from "playwright-core";
 
 const FLAGS = [
@@ -29,9 +30,25 @@ const ALL_PAGES = [
   "/about/accessibility",
   "/developers",
   "/staff/sign-in",
+  "/snow?area=17211&view=age",
+  "/snow/segments/{done}",
   ...OWN_PAGES,
 ];
-export const PAGES = process.env.PAGES?.split(",") ?? (process.env.BASE_URL ? ALL_PAGES : OWN_PAGES);
+
+/** Pages behind the staff door, each with the demo account that opens it. */
+const STAFF_PAGES = {
+  "/staff": "demo-snow",
+  "/staff/snow": "demo-snow",
+  "/staff/snow/roads": "demo-snow",
+  "/staff/snow/roads?view=age": "demo-snow-nomi",
+  "/staff/snow/devices": "demo-snow",
+  "/staff/snow/refused": "demo-snow",
+  "/staff/snow/refused?{refused}": "demo-snow",
+  "/staff/bus": "demo-operator",
+};
+const PASSWORD = "kenroku-demo-2026";
+export const PAGES =
+  process.env.PAGES?.split(",") ?? (process.env.BASE_URL ? [...ALL_PAGES, ...Object.keys(STAFF_PAGES)] : OWN_PAGES);
 
 export const launch = () =>
   chromium.launch({
@@ -58,6 +75,70 @@ export async function server() {
   });
   // cargo is the parent of the server: end the group that we started.
   return { base, stop: () => process.kill(-child.pid) };
+}
+
+/** Asks the server until `found` makes something of the answer. */
+async function wanted(what, ask, found) {
+  for (let i = 0; i < 240; i++) {
+    const got = found(await ask());
+    if (got) return got;
+    await new Promise((done) => setTimeout(done, 250));
+  }
+  throw new Error(`${what}: nothing after a minute`);
+}
+
+/** The public sees the first work of a fresh demo only after the delay. */
+export const untilThereAreStates = (base) =>
+  wanted(
+    "the state of a road",
+    async () => (await fetch(`${base}/api/snow/v1/state`)).json(),
+    (file) => Object.keys(file.ages).length > 0,
+  );
+
+const sessions = new Map();
+/** Lets a page's context in as the account that a page needs. Each account signs in once. */
+export async function signIn(context, base, path) {
+  const login = STAFF_PAGES[path];
+  if (!login) return;
+  if (!sessions.has(login)) {
+    const answer = await context.request.post(`${base}/staff/sign-in`, {
+      form: { login, password: PASSWORD },
+      maxRedirects: 0,
+    });
+    if (answer.status() !== 303) throw new Error(`${login} cannot sign in: ${answer.status()}`);
+    sessions.set(login, await context.cookies(base));
+  }
+  await context.addCookies(sessions.get(login));
+}
+
+/** A page's address with what stands in braces filled in from the running demo. */
+export async function address(context, base, path) {
+  if (path.includes("{done}")) {
+    const list = async () => (await fetch(`${base}/api/snow/v1/segments?state=done&limit=1`)).json();
+    const id = await wanted("a cleared road", list, (found) => found.items[0]?.id);
+    return path.replace("{done}", id);
+  }
+  if (path.includes("{refused}")) {
+    const page = await (await context.request.get(`${base}/staff/snow/refused`)).text();
+    const query = /refused\?(device=[^"]+)#rows"/.exec(page)?.[1].replaceAll("&#38;", "&");
+    if (!query) throw new Error("the demo has no refused positions");
+    return path.replace("{refused}", query);
+  }
+  return path;
+}
+
+/** A browser, a server, and their end; for `before` and `after` of a test file. */
+export function site() {
+  const here = { browser: undefined, host: undefined };
+  before(async () => {
+    here.host = await server();
+    here.browser = await launch();
+  });
+  after(async () => {
+    await here.browser?.close();
+    here.host?.stop();
+  });
+  return here;
 }
 
 /** An address in a language. */

@@ -3,28 +3,22 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 import { gzipSync } from "node:zlib";
-import { inLocale, LOCALES, launch, PAGES, server } from "./browser.mjs";
+import { address, inLocale, LOCALES, PAGES, signIn, site } from "./browser.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
 const BUDGET = 80_000;
 
-let browser;
-let host;
-before(async () => {
-  host = await server();
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  host?.stop();
-});
+const here = site();
 
 /** Opens a page and collects what goes wrong in it. */
 async function visit(path, locale, options) {
+  const { browser, host } = here;
   const context = await browser.newContext({ bypassCSP: false, ...options });
+  await signIn(context, host.base, path);
+  const filled = await address(context, host.base, path);
   const page = await context.newPage();
   const faults = [];
   const status = path === "/design/error" ? 503 : 200;
@@ -36,7 +30,7 @@ async function visit(path, locale, options) {
   page.on("request", (r) => {
     if (new URL(r.url()).host !== new URL(host.base).host && !r.url().startsWith("blob:")) faults.push(r.url());
   });
-  const answer = await page.goto(inLocale(host.base, path, locale), { waitUntil: "load" });
+  const answer = await page.goto(inLocale(host.base, filled, locale), { waitUntil: "load" });
   assert.equal(answer.status(), status);
   return { context, page, faults, answer };
 }
@@ -142,7 +136,7 @@ test("the keyboard reaches everything in order and sees where it is", async () =
 
 test("a chosen language stays", async () => {
   const { context, page } = await visit(PAGES[0], "en", {});
-  await page.goto(host.base + PAGES[0]);
+  await page.goto(here.host.base + PAGES[0]);
   assert.equal(await page.getAttribute("html", "lang"), "en");
   await context.close();
 });

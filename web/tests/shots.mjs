@@ -1,7 +1,7 @@
 // npm run shots -- --out DIR [--widths 360,1280] [--locales ja,en]: pictures of every page.
 import { mkdirSync } from "node:fs";
 import { parseArgs } from "node:util";
-import { inLocale, LOCALES, launch, PAGES, server } from "./browser.mjs";
+import { address, inLocale, LOCALES, launch, PAGES, server, signIn } from "./browser.mjs";
 
 const { values } = parseArgs({
   options: {
@@ -22,8 +22,9 @@ try {
           viewport: { width, height: 900 },
           forcedColors: values.forced ? "active" : "none",
         });
+        await signIn(context, base, path);
         const page = await context.newPage();
-        await page.goto(inLocale(base, path, locale), { waitUntil: "load" });
+        await page.goto(inLocale(base, await address(context, base, path), locale), { waitUntil: "load" });
         await page.waitForTimeout(values.forced ? 300 : 1500);
         const name = path.replaceAll(/[^a-z0-9]+/g, "-").replaceAll(/^-|-$/g, "") || "home";
         const file = `${values.out}/${name}-${locale}-${width}${values.forced ? "-forced" : ""}.png`;

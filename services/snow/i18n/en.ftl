@@ -115,6 +115,7 @@ snow-menu-devices = Devices
 snow-menu-public = Public page
 snow-board-title = Snow clearing now
 snow-board-sum = { $done } of { $all } sections are done and { $doing } in progress. { $silent } of { $vehicles } vehicles are silent.
+snow-board-sum-all = { $done } of { $all } sections are done and { $doing } in progress. All { $vehicles } vehicles are reporting.
 snow-event = Event
 snow-event-since = On since { $time }, level “{ $level }”
 snow-event-ended = Ended { $time }, level “{ $level }”

@@ -112,6 +112,7 @@ snow-menu-devices = 機械《きかい》
 snow-menu-public = みんなが 見る《みる》 ページ
 snow-board-title = 除雪《じょせつ》の ようす
 snow-board-sum = { $all }の 道路《どうろ》の うち { $done }が 終わりました《おわりました》。{ $doing }は 今《いま》 しています。{ $vehicles }台《だい》の うち { $silent }台《だい》から 情報《じょうほう》が 来ていません《きていません》。
+snow-board-sum-all = { $all }の 道路《どうろ》の うち { $done }が 終わりました《おわりました》。{ $doing }は 今《いま》 しています。{ $vehicles }台《だい》 全部《ぜんぶ》から 情報《じょうほう》が 来ています《きています》。
 snow-event = 出動《しゅつどう》（除雪《じょせつ》の 仕事《しごと》）
 snow-event-since = { $time }に 始めました《はじめました》。段階《だんかい》は 「{ $level }」です
 snow-event-ended = { $time }に 終わりました《おわりました》。段階《だんかい》は 「{ $level }」でした

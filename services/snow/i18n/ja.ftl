@@ -112,6 +112,7 @@ snow-menu-devices = 機器
 snow-menu-public = 公開のページ
 snow-board-title = 除雪の状況
 snow-board-sum = 対象{ $all }区間のうち{ $done }区間が済み、{ $doing }区間で作業中です。車両{ $vehicles }台のうち{ $silent }台から受信がありません。
+snow-board-sum-all = 対象{ $all }区間のうち{ $done }区間が済み、{ $doing }区間で作業中です。車両{ $vehicles }台すべてから受信しています。
 snow-event = 出動
 snow-event-since = { $time }に出動　警戒の段階は「{ $level }」
 snow-event-ended = { $time }に終了　警戒の段階は「{ $level }」

@@ -1,12 +1,13 @@
 //! [`Snow`]: the module's service, put into the app once and shared by handlers, pages and the processor.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use kenroku_bus::Bus;
 use kenroku_contracts::snow_overview::{ClearingState, SnowOverview, SnowSummary};
+use kenroku_http::metrics::Sample;
 use kenroku_roads::Roads;
 use kenroku_roads::graph::Graph;
 use kenroku_roads::model::NetworkError;
@@ -83,6 +84,7 @@ struct Inner {
     fleets: Mutex<HashMap<Tenant, KnownFleet>>,
     fleet_version: AtomicU64,
     removed: RemovedSoFar,
+    unmatched: AtomicI64,
 }
 
 /// The public's view, and the same as a file once somebody asked for it.
@@ -135,6 +137,7 @@ impl Snow {
             fleets: Mutex::default(),
             fleet_version: AtomicU64::new(0),
             removed: RemovedSoFar::default(),
+            unmatched: AtomicI64::new(0),
         })))
     }
 
@@ -171,6 +174,24 @@ impl Snow {
     /// What was removed since this process began.
     pub(crate) fn removed(&self) -> &RemovedSoFar {
         &self.0.removed
+    }
+
+    /// Notes how many positions wait to be matched.
+    pub(crate) fn unmatched(&self, waiting: i64) {
+        self.0.unmatched.store(waiting.max(0), Ordering::Relaxed);
+    }
+
+    /// What operators watch.
+    pub(crate) fn samples(&self) -> Vec<Sample> {
+        let mut all = self.0.removed.samples();
+        all.push(Sample {
+            name: "kenroku_snow_unmatched_positions",
+            help: "Positions in the log that were not matched to roads yet, as this process last saw it.",
+            counter: false,
+            labels: Vec::new(),
+            value: self.0.unmatched.load(Ordering::Relaxed) as f64,
+        });
+        all
     }
 
     pub(crate) fn area(&self) -> Area {

@@ -114,7 +114,7 @@ async fn start(builder: &mut AppBuilder) -> Result<(), HookError> {
     snow.follow().await?;
     builder.put(SnowOverviewPort(Arc::new(Overview(snow.clone()))));
     let counted = snow.clone();
-    builder.metrics().source(move || counted.removed().samples());
+    builder.metrics().source(move || counted.samples());
     builder.put(snow);
     Ok(())
 }

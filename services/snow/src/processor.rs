@@ -83,11 +83,13 @@ impl Snow {
     /// When the database fails; nothing was moved then.
     pub async fn process(&self) -> Result<bool> {
         self.take_up_roads();
-        let mut more = false;
+        let (mut more, mut waiting) = (false, 0);
         let ends = log::stream_ends(&mut self.db().read().await?, "fix").await?;
         for (tenant, end) in ends {
-            more |= self.process_tenant(tenant, end).await?;
+            let upto = self.process_tenant(tenant, end, &mut more).await?;
+            waiting += end - upto;
         }
+        self.unmatched(waiting);
         Ok(more)
     }
 
@@ -100,7 +102,8 @@ impl Snow {
         self.follow().await
     }
 
-    async fn process_tenant(&self, tenant: Tenant, end: i64) -> Result<bool> {
+    /// Reads on in one log; how far. `more` becomes true when it is to be looked at again.
+    async fn process_tenant(&self, tenant: Tenant, end: i64, more: &mut bool) -> Result<i64> {
         let now = self.env().now();
         let graph = self.graph();
         let mut tx = self.db().read().await?;
@@ -108,11 +111,13 @@ impl Snow {
         let rows = if pos < end { log::after(&mut tx, tenant, pos, BATCH).await? } else { Vec::new() };
         let idle = matched::idle(&mut tx, tenant, now.minus(CLOSE_AFTER), 200).await?;
         if rows.is_empty() && idle.is_empty() {
-            return Ok(false);
+            return Ok(end);
         }
         let upto = rows.last().map_or(pos, |r| r.pos);
         let mut by_device: BTreeMap<DeviceId, Vec<LoggedFix>> = BTreeMap::new();
         let read = !rows.is_empty();
+        // A position may have been given out for a repeated row: the last one of the log need not be the end.
+        let reached = if rows.len() as i64 == BATCH { upto } else { end };
         for row in rows {
             by_device.entry(row.device).or_default().push(row);
         }
@@ -133,7 +138,8 @@ impl Snow {
         let done = run(graph, fleet, work).await;
         self.write(tenant, version, upto, &done, &network).await?;
         // Once more after rows: tracks that ended long ago are closed then.
-        Ok(read)
+        *more |= read;
+        Ok(reached)
     }
 
     async fn write(

@@ -156,7 +156,7 @@ pub(crate) async fn board(authz: Authz<ViewLive>, app: App, page: Page) -> Resul
     let counts = view.counts(&own);
     let of = |s: Status| counts.get(&s).copied().unwrap_or(0);
     let sum = page
-        .t("snow-board-sum")
+        .t(if silent == 0 { "snow-board-sum-all" } else { "snow-board-sum" })
         .with("all", own.len() - of(Status::OutOfScope))
         .with("done", of(Status::Cleared))
         .with("doing", of(Status::Working))

@@ -108,6 +108,7 @@ async fn it_is_done_by_the_clock_and_counted() {
     for line in [
         "kenroku_snow_removed_rows_total{of=\"refused\"} 2",
         "kenroku_snow_removed_rows_total{of=\"passes\"} 0",
+        "kenroku_snow_unmatched_positions 0",
         "kenroku_bus_jobs_done_total{of=\"snow.clear-old\"} 1",
     ] {
         assert!(metrics.contains(line), "{line}\n{metrics}");
