@@ -127,12 +127,13 @@ export async function address(context, base, path) {
   return path;
 }
 
-/** A browser, a server, and their end; for `before` and `after` of a test file. */
-export function site() {
+/** A browser, a server that is `ready`, and their end: the hooks of a test file. */
+export function site(ready = async () => {}) {
   const here = { browser: undefined, host: undefined };
   before(async () => {
     here.host = await server();
     here.browser = await launch();
+    await ready(here.host.base);
   });
   after(async () => {
     await here.browser?.close();

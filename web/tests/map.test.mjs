@@ -1,16 +1,13 @@
 // The map island: it opens, joins states, is worked by keyboard, and fails softly.
 import assert from "node:assert/strict";
-import { before, test } from "node:test";
+import { test } from "node:test";
 import { inLocale, signIn, site, untilThereAreStates } from "./browser.mjs";
 
 /** A page with a <kr-map>, and the id prefix of the rows beside it. */
 const PAGE = process.env.MAP_PAGE ?? (process.env.BASE_URL ? "/snow?area=17211" : "/design");
 const WAIT = { timeout: 30_000 };
 
-const here = site();
-before(async () => {
-  if (process.env.BASE_URL) await untilThereAreStates(here.host.base);
-});
+const here = site(process.env.BASE_URL ? untilThereAreStates : undefined);
 
 async function visit(options = {}, prepare = async () => {}, path = PAGE) {
   const { browser, host } = here;
