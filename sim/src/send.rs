@@ -23,6 +23,9 @@ pub enum SendError {
 
 /// A client for the whole fleet.
 pub(crate) fn client() -> Result<reqwest::Client, SendError> {
+    // reqwest brings no cryptography of its own and refuses to start without, even for plain HTTP. A provider that
+    // somebody else has installed stays.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     Ok(reqwest::Client::builder().timeout(Duration::from_secs(20)).no_proxy().build()?)
 }
 
