@@ -42,6 +42,8 @@ fn main() -> ExitCode {
             return code.into();
         }
     };
+    // Whoever speaks TLS in this process uses ring; without a choice a client for HTTP would not even start.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(e) => {
