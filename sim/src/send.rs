@@ -95,7 +95,7 @@ fn taken(answer: &reqwest::Response) -> Result<(), SendError> {
 fn row(r: &Report) -> Value {
     let mut row = json!({
         "time": r.at.to_string(), "lat": r.point.lat_deg(), "lon": r.point.lon_deg(),
-        "speed_mps": (r.speed_mps * 100.0).round() / 100.0, "heading_deg": r.heading_deg.round(), "accuracy_m": 5,
+        "speed_kmh": (r.speed_mps * 360.0).round() / 100.0, "heading_deg": r.heading_deg.round(), "accuracy_m": 5,
     });
     if let Some(work) = r.work {
         row["work"] = json!(work);

@@ -42,12 +42,17 @@ const STEPS: [Step; 9] = [
     Step { name: "clean", about: "nothing that is generated differs from what is committed", run: clean },
 ];
 
+/// The steps with what they do, for the help.
+pub fn list() -> String {
+    let known: Vec<String> = STEPS.iter().map(|s| format!("  {:10}{}", s.name, s.about)).collect();
+    format!("Steps, in this order:\n{}", known.join("\n"))
+}
+
 /// Runs the gate, or the named steps.
 #[expect(clippy::disallowed_methods, reason = "a tool measures its own steps")]
 pub fn run(names: &[String]) -> Result<()> {
     if let Some(unknown) = names.iter().find(|n| STEPS.iter().all(|s| s.name != **n)) {
-        let known: Vec<String> = STEPS.iter().map(|s| format!("  {:10}{}", s.name, s.about)).collect();
-        bail!("there is no step “{unknown}”; the steps are\n{}", known.join("\n"));
+        bail!("there is no step “{unknown}”. {}", list());
     }
     let mut times = Vec::new();
     for step in STEPS.iter().filter(|s| names.is_empty() || names.iter().any(|n| n == s.name)) {

@@ -25,6 +25,7 @@ struct Args {
 #[derive(Subcommand)]
 enum What {
     /// The whole gate, or some of its steps by name.
+    #[command(after_help = ci::list())]
     Ci {
         /// Only these steps, in the gate's order.
         steps: Vec<String>,

@@ -25,8 +25,17 @@ pub fn new_service(name: &str) -> Result<()> {
     new_service_in(&root(), name)?;
     println!("services/{name} is there. Next:");
     println!("  cargo test -p kenroku-{name}");
-    println!("  add the page to docs/authz-coverage.txt: GET /{name} public");
-    println!("  KENROKU_BLESS=1 cargo test -p kenroku      # only if it offers JSON operations");
+    println!("  move its line in bin/kenroku/src/modules.rs if others need it to start earlier");
+    println!("  cargo test -p kenroku                      # fails until docs/ knows the new page:");
+    println!(
+        "    cp target/authz-coverage.txt docs/       # then read the change; by hand, never by the gate"
+    );
+    println!("    cp target/permission-matrix.txt docs/    # if it has permissions");
+    println!("  KENROKU_BLESS=1 cargo test -p kenroku      # if it offers JSON operations or has tables;");
+    println!(
+        "                                             # with KENROKU_TEST_PG, for docs/schema/postgres.txt"
+    );
+    println!("  add /{name} to ALL_PAGES in web/tests/browser.mjs, so that the browser looks at it");
     Ok(())
 }
 
@@ -61,8 +70,9 @@ fn new_service_in(root: &Path, name: &str) -> Result<()> {
     )?;
     insert(
         &root.join("bin/kenroku/src/modules.rs"),
-        "    all\n}",
-        &format!("    all.push(kenroku_{ident}::module());\n"),
+        // The portal shows what the others bring, so it starts last.
+        "        kenroku_portal::module(),",
+        &format!("        kenroku_{ident}::module(),\n"),
     )
 }
 
@@ -86,7 +96,11 @@ mod tests {
         fs::create_dir_all(dir.path().join("bin/kenroku/src")).unwrap();
         fs::write(dir.path().join("Cargo.toml"), "kenroku-sim = { path = \"sim\" }\n").unwrap();
         fs::write(dir.path().join("bin/kenroku/Cargo.toml"), "kenroku-sim.workspace = true\n").unwrap();
-        fs::write(dir.path().join("bin/kenroku/src/modules.rs"), "fn modules() {\n    all\n}\n").unwrap();
+        fs::write(
+            dir.path().join("bin/kenroku/src/modules.rs"),
+            "    all.extend([\n        kenroku_portal::module(),\n    ]);\n",
+        )
+        .unwrap();
         dir
     }
 
@@ -97,7 +111,8 @@ mod tests {
         let read = |f: &str| fs::read_to_string(dir.path().join(f)).unwrap();
         assert!(read("Cargo.toml").starts_with("kenroku-night-bus = { path = \"services/night-bus\" }\n"));
         assert!(
-            read("bin/kenroku/src/modules.rs").contains("all.push(kenroku_night_bus::module());\n    all\n")
+            read("bin/kenroku/src/modules.rs")
+                .contains("kenroku_night_bus::module(),\n        kenroku_portal::module(),\n")
         );
         assert!(read("services/night-bus/i18n/en.ftl").contains("night-bus-title ="));
         assert!(new_service_in(dir.path(), "night-bus").is_err(), "it would overwrite");

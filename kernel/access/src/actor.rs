@@ -82,7 +82,7 @@ pub enum Actor {
     Anonymous,
     /// A person with an いしかわID, by the pseudonym that the asked module knows them by.
     Resident {
-        /// The pairwise pseudonym (DESIGN §3.5).
+        /// The pairwise pseudonym (docs/adr/0008-vault.md).
         subject: SubjectId,
         /// How they signed in.
         sign_in: SignIn,
@@ -121,7 +121,7 @@ pub enum Actor {
     },
 }
 
-/// Whose data a request speaks about before a single thing is named (DESIGN §3.6).
+/// Whose data a request speaks about before a single thing is named (docs/adr/0003-tenancy-and-keys.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// The whole prefecture, and only what is public: pages for everybody.

@@ -1,14 +1,16 @@
 //! The OpenAPI document of everything that the modules offer, assembled from their operations.
 
+use std::collections::BTreeMap;
+
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::HttpMethod;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use utoipa::openapi::{Components, InfoBuilder, License, OpenApi, OpenApiBuilder, Paths};
+use utoipa::openapi::{Components, InfoBuilder, License, OpenApi, OpenApiBuilder, Paths, RefOr, Schema};
 
 use crate::routes::{Documented, OpInfo};
-use crate::{Gate, Routes};
+use crate::{Gate, Op, Routes};
 
 /// Assembles the document. Every operation carries `x-permission`: the permission it needs, or `public`.
 pub fn assemble(routes: &Routes, version: &str) -> OpenApi {
@@ -50,6 +52,26 @@ pub fn assemble(routes: &Routes, version: &str) -> OpenApi {
         .license(Some(license))
         .build();
     OpenApiBuilder::new().info(info).paths(paths).components(Some(components)).build()
+}
+
+/// Schemas that share a name and differ, one sentence each. Names are global in the document: the second would
+/// silently take the place of the first.
+pub fn clashes<'a>(ops: impl IntoIterator<Item = &'a Op>) -> Vec<String> {
+    let mut known: BTreeMap<&str, (&RefOr<Schema>, &Op)> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for op in ops {
+        for (name, schema) in op.doc().into_iter().flat_map(|d| &d.schemas) {
+            let (first, owner) = known.entry(name).or_insert((schema, op));
+            if *first != schema {
+                let (a, b) = (owner.info(), op.info());
+                wrong.push(format!(
+                    "the schema “{name}” of {} {} is another one than that of {} {}; begin the struct's name with the module's",
+                    b.method, b.path, a.method, a.path
+                ));
+            }
+        }
+    }
+    wrong
 }
 
 /// The document as JSON, indented so that a change reads well in a diff, with a final newline.

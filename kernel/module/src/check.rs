@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use kenroku_http::Gate;
+use kenroku_http::{Gate, openapi};
 use kenroku_ui::Locale;
 
 use crate::Module;
@@ -19,6 +19,7 @@ pub fn check(modules: &[Module]) -> Vec<String> {
         settings(m, &mut wrong);
     }
     gates(modules, &mut wrong);
+    wrong.extend(openapi::clashes(modules.iter().flat_map(|m| m.routes.ops())));
     unique("module", modules.iter().map(|m| (m.name, m.name)), &mut wrong);
     unique("entity type", modules.iter().flat_map(|m| m.entities.iter().map(|e| (*e, m.name))), &mut wrong);
     unique(
@@ -138,7 +139,7 @@ fn unique<'a>(what: &str, items: impl Iterator<Item = (&'a str, &'a str)>, wrong
 #[cfg(test)]
 mod tests {
     use super::*;
-    use kenroku_http::{Public, Routes};
+    use kenroku_http::{Public, Routes, op};
     use kenroku_store::{Migration, ModuleMigrations};
 
     async fn page(_: Public) -> &'static str {
@@ -149,6 +150,48 @@ mod tests {
         ModuleMigrations { module: "a", steps: &[step("0001_init"), step("0002_more")] };
     const GAP: ModuleMigrations =
         ModuleMigrations { module: "a", steps: &[step("0001_init"), step("0003_more")] };
+
+    mod schemas {
+        use kenroku_http::{Json, Public};
+        use serde::Serialize;
+
+        #[derive(Serialize, utoipa::ToSchema)]
+        pub(super) struct Receipt {
+            accepted: u64,
+        }
+        pub(super) mod other {
+            #[derive(serde::Serialize, utoipa::ToSchema)]
+            pub(crate) struct Receipt {
+                pub(super) refused: bool,
+            }
+        }
+
+        /// One.
+        #[utoipa::path(get, path = "/api/a/v1/x", responses((status = 200, body = Receipt)))]
+        pub(super) async fn a(_: Public) -> Json<Receipt> {
+            Json(Receipt { accepted: 1 })
+        }
+        /// The same schema again.
+        #[utoipa::path(get, path = "/api/b/v1/x", responses((status = 200, body = Receipt)))]
+        pub(super) async fn b(_: Public) -> Json<Receipt> {
+            a(Public).await
+        }
+        /// Another of the same name.
+        #[utoipa::path(get, path = "/api/c/v1/x", responses((status = 200, body = other::Receipt)))]
+        pub(super) async fn c(_: Public) -> Json<other::Receipt> {
+            Json(other::Receipt { refused: false })
+        }
+    }
+
+    #[test]
+    fn schemas_of_one_name_must_be_one_schema() {
+        let module = |name, op| Module::new(name).routes(Routes::new().add(op));
+        let same = [module("a", op!(schemas::a)), module("b", op!(schemas::b))];
+        assert_eq!(check(&same), Vec::<String>::new());
+        let another = check(&[module("a", op!(schemas::a)), module("c", op!(schemas::c))]).concat();
+        assert!(another.contains("“Receipt” of GET /api/c/v1/x"), "{another}");
+        assert!(another.contains("that of GET /api/a/v1/x"), "{another}");
+    }
 
     const fn step(name: &'static str) -> Migration {
         Migration { name, text: "", postgres: None }

@@ -7,8 +7,7 @@
 //! **What it is not.** No plug-in loading at run time, no dependency injection: a module's own services are put
 //! into the [`App`] by its [`Module::start`] hook, under their type.
 //!
-//! **How to add a module.** `cargo xtask new-service NAME` writes one; add its `module()` to the list in
-//! `bin/kenroku/src/modules.rs`.
+//! **How to add a module.** `cargo xtask new-service NAME` writes one and plugs it into `bin/kenroku/src/modules.rs`.
 //!
 //! ```
 //! use kenroku_http::{Public, Routes};

@@ -96,8 +96,7 @@ pub struct TimeError(String);
 impl FromStr for Timestamp {
     type Err = TimeError;
 
-    /// RFC 3339 with any offset. A date-time without an offset is taken as Japan time (DESIGN: “a date
-    /// without a zone means Japan”).
+    /// RFC 3339 with any offset. A date-time without an offset is taken as Japan time (docs/api-design.md).
     fn from_str(s: &str) -> Result<Self, TimeError> {
         let err = || TimeError(s.chars().take(64).collect());
         if let Ok(t) = s.parse::<jiff::Timestamp>() {

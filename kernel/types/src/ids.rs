@@ -101,7 +101,7 @@ macro_rules! id_kind {
 }
 
 id_kind! {
-    /// A person as one module knows them: pairwise, so two modules cannot join on it (DESIGN §3.5).
+    /// A person as one module knows them: pairwise, so two modules cannot join on it (docs/adr/0008-vault.md).
     Subject => SubjectId;
     /// A member of staff or an operator account.
     Staff => StaffId;

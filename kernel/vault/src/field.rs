@@ -4,7 +4,7 @@ use kenroku_access::DataClass;
 use kenroku_types::ids::SubjectId;
 use uuid::Uuid;
 
-/// The categories of personal data that purposes name (DESIGN P2).
+/// The categories of personal data that purposes name (docs/adr/0008-vault.md).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Category {
     /// 個人

@@ -30,7 +30,4 @@ places-fit-substring = same part
 places-fit-tokens = has every word
 places-fit-enclosing = contains the place you wrote
 places-fit-similar = one letter differs
-places-region-kaga = Kaga
-places-region-kanazawa = Kanazawa and Kahoku
-places-region-noto = Noto
 places-source = Sources

@@ -27,7 +27,4 @@ places-fit-substring = 名前《なまえ》の 一部《いちぶ》が 同じ�
 places-fit-tokens = 書いた《かいた》 ことばが ぜんぶ ある
 places-fit-enclosing = 書いた《かいた》 場所《ばしょ》は この 中《なか》に ある
 places-fit-similar = 1文字《もじ》 違う《ちがう》
-places-region-kaga = 加賀《かが》
-places-region-kanazawa = 金沢《かなざわ》・河北《かほく》
-places-region-noto = 能登《のと》
 places-source = データを 作った《つくった》 ところ

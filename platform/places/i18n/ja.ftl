@@ -27,7 +27,4 @@ places-fit-substring = 名前の一部が同じ
 places-fit-tokens = 書いた言葉をすべて含む
 places-fit-enclosing = 書いた場所を含む
 places-fit-similar = 1文字ちがい
-places-region-kaga = 加賀
-places-region-kanazawa = 金沢・河北
-places-region-noto = 能登
 places-source = 出典

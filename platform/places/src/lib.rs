@@ -15,9 +15,10 @@
 //!
 //! **How to add one more.** Another prefecture is another set of the three files in `data/` (its `README.md`
 //! tells how they are made). A further spelling that people use goes into the table in [`kanji`] or, if it is
-//! a rule, into [`fold`]; a further map layer is a function in [`tiles`] and an entry of its TileJSON.
+//! a rule, into [`fold`]; what another page by area needs is in [`choose`]; a further map layer is a function in [`tiles`] and an entry of its TileJSON.
 
 mod api;
+pub mod choose;
 pub mod fold;
 pub mod geometry;
 pub mod kanji;

@@ -44,6 +44,15 @@ impl Region {
         }
     }
 
+    /// The heading with its readings, in the markup of texts ([`kenroku_ui::Phrase`]).
+    pub const fn markup(self) -> &'static str {
+        match self {
+            Region::Kaga => "加賀《かが》",
+            Region::Kanazawa => "金沢《かなざわ》・河北《かほく》",
+            Region::Noto => "能登《のと》",
+        }
+    }
+
     /// The heading in English lists.
     pub const fn english(self) -> &'static str {
         match self {

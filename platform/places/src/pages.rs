@@ -7,6 +7,7 @@ use kenroku_ui::{Html, Locale, Page, Phrase};
 use serde::Deserialize;
 
 use crate::api::SearchQuery;
+use crate::choose::{self, place_name, region_name};
 use crate::model::{Municipality, Places, Region, Town, TownId};
 use crate::search::{Hit, MAX_QUERY_CHARS, MatchKind, SearchError, SearchOptions};
 use crate::tiles;
@@ -111,29 +112,10 @@ async fn places(
     Ok(Html(view))
 }
 
-/// A municipality's name in the language of the page.
-fn name(page: &Page, m: &Municipality) -> Phrase {
-    match page.locale {
-        Locale::En => Phrase::text(&m.english_name()),
-        _ => page.named(m.name, m.kana),
-    }
-}
-
-fn region_name(page: &Page, region: Region) -> Phrase {
-    let key = match region {
-        Region::Kaga => "places-region-kaga",
-        Region::Kanazawa => "places-region-kanazawa",
-        Region::Noto => "places-region-noto",
-    };
-    page.t(key).phrase()
-}
-
+/// All municipalities, after the choice of all of them.
 fn areas(page: &Page, places: &Places, chosen: Option<&Municipality>) -> Vec<Choice> {
-    let mut areas = vec![Choice::new("", page.t("places-area-all"), chosen.is_none())];
-    areas.extend(places.municipalities().iter().map(|m| {
-        let is_chosen = chosen.is_some_and(|c| c.code == m.code);
-        Choice::new(m.code.code5(), name(page, m), is_chosen).under(region_name(page, m.region))
-    }));
+    let mut areas = choose::areas(page, places, chosen);
+    areas.insert(0, Choice::new("", page.t("places-area-all"), chosen.is_none()));
     areas
 }
 
@@ -142,7 +124,7 @@ fn regions(page: &Page, places: &Places) -> Vec<(Phrase, Vec<Member>)> {
         let n = places.towns_of(m.code).iter().filter(|t| t.koaza.is_empty()).count();
         Member {
             code: m.code.code5(),
-            name: name(page, m),
+            name: place_name(page, m),
             towns: page.t("places-towns").with("n", n).phrase(),
         }
     };
@@ -165,7 +147,7 @@ fn row(page: &Page, hit: &Hit<'_>) -> Row {
         municipality: if page.locale == Locale::Ja {
             Phrase::default()
         } else {
-            name(page, hit.municipality)
+            place_name(page, hit.municipality)
         },
         fit: page.t(fit).phrase(),
         position: format!("{:.5}, {:.5}", at.lat, at.lng),
@@ -198,7 +180,7 @@ fn list(page: &Page, places: &Places, m: &Municipality, after: Option<TownId>) -
     let hit = |town: &&Town| row(page, &Hit { municipality: m, town: Some(town), kind: MatchKind::Exact });
     let next = shown.last().filter(|_| rest > 0);
     Found {
-        heading: page.t("places-towns-of").with("name", name(page, m)).with("n", all.len()).phrase(),
+        heading: page.t("places-towns-of").with("name", place_name(page, m)).with("n", all.len()).phrase(),
         summary: Phrase::default(),
         rows: shown.iter().map(hit).collect(),
         fits: false,

@@ -75,7 +75,7 @@ async fn network(_: Public, app: App) -> Result<Json<NetworkItem>> {
 
 /// A piece of road between two junctions.
 #[derive(Serialize, ToSchema)]
-pub(crate) struct SegmentItem {
+pub(crate) struct RoadSegmentItem {
     /// Stable key.
     #[schema(value_type = String, example = "00f3a1c2d4e5b697")]
     id: SegmentId,
@@ -117,9 +117,9 @@ pub(crate) struct SegmentItem {
     coordinates: Vec<[f64; 2]>,
 }
 
-fn item(graph: &Graph, index: u32, s: &Segment) -> SegmentItem {
+fn item(graph: &Graph, index: u32, s: &Segment) -> RoadSegmentItem {
     let text = |t: &Option<Box<str>>| t.as_deref().map(str::to_owned);
-    SegmentItem {
+    RoadSegmentItem {
         id: s.id,
         index,
         manager: s.manager,
@@ -189,7 +189,7 @@ pub(crate) struct Segments {
     /// 模擬データ: no real roads.
     simulated: bool,
     /// In the order of their keys.
-    items: Vec<SegmentItem>,
+    items: Vec<RoadSegmentItem>,
     /// Cursor of the next page; absent on the last one.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>)]
@@ -235,7 +235,7 @@ async fn segments(
         None => (0..net.segments().len() as u32).collect(),
     };
     let limit = page.limit() as usize;
-    let mut items: Vec<SegmentItem> = indices
+    let mut items: Vec<RoadSegmentItem> = indices
         .into_iter()
         .map(|i| (i, &net.segments()[i as usize]))
         .filter(|(_, s)| wanted(s))
@@ -258,12 +258,12 @@ async fn segments(
     get, path = "/api/roads/v1/segments/{id}", tag = "roads",
     params(("id" = String, Path, description = "The segment's key, 16 hexadecimal digits.")),
     responses(
-        (status = 200, body = SegmentItem),
+        (status = 200, body = RoadSegmentItem),
         (status = 404, description = "No such segment in the network in use"),
         (status = 503, description = "`roads.no-network`")
     )
 )]
-async fn segment(_: Public, app: App, Path(id): Path<String>) -> Result<Json<SegmentItem>> {
+async fn segment(_: Public, app: App, Path(id): Path<String>) -> Result<Json<RoadSegmentItem>> {
     let graph = graph(&app)?;
     let id: SegmentId = id.parse().map_err(|_| Problem::not_found())?;
     let index = graph.network().index_of(id).ok_or_else(Problem::not_found)?;

@@ -6,9 +6,6 @@ portal-area-choose = Choose another area
 portal-area-go = Change
 portal-area-note = You need not sign in. The area you choose is remembered on this device only.
 portal-area-all = All of Ishikawa
-portal-region-kaga = Kaga
-portal-region-kanazawa = Kanazawa and Kahoku
-portal-region-noto = Noto
 portal-services = Services you can use
 
 # Roads in snow

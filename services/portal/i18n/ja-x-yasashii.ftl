@@ -6,9 +6,6 @@ portal-area-choose = ほかの 場所《ばしょ》を 選ぶ《えらぶ》
 portal-area-go = 変える《かえる》
 portal-area-note = ログインしなくても 使えます《つかえます》。選んだ《えらんだ》 場所《ばしょ》は、この スマートフォンや パソコンだけが 覚えます《おぼえます》。
 portal-area-all = 石川県《いしかわけん》 ぜんぶ
-portal-region-kaga = 加賀《かが》
-portal-region-kanazawa = 金沢《かなざわ》・河北《かほく》
-portal-region-noto = 能登《のと》
 portal-services = 使える《つかえる》 サービス
 
 # Roads in snow

@@ -6,9 +6,6 @@ portal-area-choose = 地域を選び直す
 portal-area-go = 切り替える
 portal-area-note = ログインしなくても使えます。選んだ地域は、この端末にだけ記憶します。
 portal-area-all = 石川県全体
-portal-region-kaga = 加賀
-portal-region-kanazawa = 金沢・河北
-portal-region-noto = 能登
 portal-services = 使えるサービス
 
 # Roads in snow

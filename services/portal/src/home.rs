@@ -8,10 +8,10 @@ use axum::response::{IntoResponse, Response};
 use kenroku_contracts::snow_overview::{ClearingState, SnowOverviewPort, SnowSummary};
 use kenroku_http::{App, Public, Query, Result, Routes};
 use kenroku_module::Cards;
-use kenroku_places::{Municipality, Places, Region};
+use kenroku_places::{Municipality, Places, choose};
 use kenroku_types::MuniCode;
 use kenroku_ui::parts::{Choice, Drawing, State, units};
-use kenroku_ui::{Html, Locale, Page, Phrase};
+use kenroku_ui::{Html, Page, Phrase};
 use serde::Deserialize;
 
 /// Remembers the chosen area on this device for a year.
@@ -61,10 +61,9 @@ async fn home(
     let municipality = asked.or(remembered).and_then(|code| places.by_code(code));
     let code = municipality.map_or(places.prefecture().code, |m| m.code);
 
-    let area = match (municipality, page.locale) {
-        (Some(m), locale) => name(&page, m, locale),
-        (None, Locale::En) => Phrase::text("Ishikawa"),
-        (None, _) => page.named("石川県", "いしかわけん"),
+    let area = match municipality {
+        Some(m) => choose::place_name(&page, m),
+        None => choose::prefecture_name(&page, places),
     };
     let snow = app.get::<SnowOverviewPort>().ok().and_then(|port| port.0.summary(code));
     let snow = snow.map(|s| roads(&page, &area, &s));
@@ -94,27 +93,11 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
     all.flat_map(|v| v.split(';')).find_map(|c| c.trim().strip_prefix(COOKIE)?.strip_prefix('='))
 }
 
-fn name(page: &Page, m: &Municipality, locale: Locale) -> Phrase {
-    match locale {
-        Locale::En => Phrase::text(&m.english_name()),
-        _ => page.named(m.name, m.kana),
-    }
-}
-
+/// The prefecture and its municipalities.
 fn areas(page: &Page, places: &Places, chosen: Option<&Municipality>) -> Vec<Choice> {
     let whole = places.prefecture().code.code5();
-    let mut list = vec![Choice::new(whole, page.t("portal-area-all"), chosen.is_none())];
-    for m in places.municipalities() {
-        let region = match m.region {
-            Region::Kaga => "portal-region-kaga",
-            Region::Kanazawa => "portal-region-kanazawa",
-            Region::Noto => "portal-region-noto",
-        };
-        let is_chosen = chosen.is_some_and(|c| c.code == m.code);
-        list.push(
-            Choice::new(m.code.code5(), name(page, m, page.locale), is_chosen).under(page.t(region).phrase()),
-        );
-    }
+    let mut list = choose::areas(page, places, chosen);
+    list.insert(0, Choice::new(whole, page.t("portal-area-all"), chosen.is_none()));
     list
 }
 

@@ -12,6 +12,7 @@ use kenroku_access::{Access, ActorKind, Target, Visitor};
 use kenroku_http::{App, Form, Public, Query, RequestInfo, Result, Routes};
 use kenroku_module::{Tool, Tools};
 use kenroku_places::Places;
+use kenroku_places::choose::government_name;
 use kenroku_types::Tenant;
 use kenroku_ui::parts::Wrong;
 use kenroku_ui::{Console, Html, Link, Page, Phrase};
@@ -135,7 +136,7 @@ async fn staff(visitor: Visitor, app: App, page: Page) -> Result<Response> {
         .actor
         .scope()
         .tenant()
-        .and_then(|t| Places::shared().ok()?.tenant_name(t))
+        .and_then(|t| Some(government_name(&page, Places::shared().ok()?, t)))
         .unwrap_or_default();
     let tenant = visitor.actor.scope().tenant().unwrap_or(Tenant::SHARED);
     let may = |t: &&Tool| {
@@ -147,7 +148,7 @@ async fn staff(visitor: Visitor, app: App, page: Page) -> Result<Response> {
     let title = page.t("portal-staff").phrase();
     let console = Console {
         name: title.clone(),
-        place: Phrase::text(place),
+        place,
         who: Phrase::default(),
         leave: Some(page.sign_out()),
         menu: tools.clone(),
@@ -165,6 +166,20 @@ fn see_other(to: &str) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn staff_are_offered_the_tools_they_may_open() {
+        use kenroku_access::testing::staff;
+        use kenroku_types::MuniCode;
+
+        let site = kenroku_module::test::TestSite::of([crate::module()]).await;
+        let operator = site.acting(staff(Tenant::SHARED, &["operator"])).get("/staff").await;
+        assert!(operator.text().contains("href=\"/staff/bus\""), "{}", operator.text());
+        let nomi = MuniCode::new(17211).map(Tenant::of).unwrap();
+        let admin = site.acting(staff(nomi, &["muni-admin"])).get("/staff").await.text();
+        assert!(admin.contains("能美市") && !admin.contains("href=\"/staff/bus\""), "{admin}");
+        assert_eq!(site.get("/staff").await.status, 303);
+    }
 
     #[test]
     fn only_pages_of_staff_are_followed() {

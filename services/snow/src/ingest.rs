@@ -18,6 +18,7 @@ const MAX_NAMED: usize = 100;
 
 /// One row of `POST /api/snow/v1/positions`.
 #[derive(Clone, Debug, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct PositionRow {
     /// When the place was measured, RFC 3339. Without an offset it is Japan time.
     #[schema(value_type = String, example = "2026-01-14T09:30:00+09:00")]
@@ -26,9 +27,9 @@ pub struct PositionRow {
     pub lat: f64,
     /// Longitude, degrees.
     pub lon: f64,
-    /// Speed over ground, m/s; negative is unknown.
+    /// Speed over ground, km/h; negative is unknown.
     #[serde(default)]
-    pub speed_mps: Option<f64>,
+    pub speed_kmh: Option<f64>,
     /// Course over ground, degrees clockwise from north; negative is unknown.
     #[serde(default)]
     pub heading_deg: Option<f64>,
@@ -53,7 +54,7 @@ pub struct PositionRow {
 impl From<PositionRow> for Report {
     fn from(r: PositionRow) -> Report {
         Report {
-            speed_mps: r.speed_mps,
+            speed_mps: r.speed_kmh.map(|v| v / 3.6),
             heading_deg: r.heading_deg,
             hdop: r.hdop,
             accuracy_m: r.accuracy_m,
@@ -219,7 +220,7 @@ mod tests {
         rows(body.as_bytes()).unwrap().iter().map(|r| r.report.is_ok()).collect()
     }
 
-    const GOOD: &str = r#"{"time":"2026-01-14T09:30:00+09:00","lat":36.4,"lon":136.5,"note":"a ] , b"}"#;
+    const GOOD: &str = r#"{"time":"2026-01-14T09:30:00+09:00","lat":36.4,"lon":136.5,"task":"ploughing"}"#;
 
     #[test]
     fn one_bad_row_spoils_nothing_else() {
@@ -229,9 +230,24 @@ mod tests {
             read(&format!(r#"[{GOOD},{{"time":"x","lat":NaN}}, 7,{GOOD}]"#)),
             [true, false, false, true]
         );
+        assert_eq!(
+            read(r#"[{"note":"a ] , b"}]"#),
+            [false],
+            "one row, cut at no bracket or comma of its text"
+        );
         assert_eq!(read(&format!("{GOOD}\nnonsense\n{GOOD}")), [true, false, true]);
         assert!(read("[]").is_empty() && read(" [ ] ").is_empty());
         assert_eq!(read(r#"[{"time":"2026-01-14T09:30:00Z","lat":36,"lon":136,"task":"dancing"}]"#), [false]);
+    }
+
+    #[test]
+    fn a_typing_error_in_a_name_is_not_silent() {
+        let with = |name: &str| {
+            let body = format!(r#"[{{"time":"2026-01-14T09:30:00Z","lat":36.4,"lon":136.5,"{name}":18}}]"#);
+            rows(body.as_bytes()).unwrap().remove(0).report
+        };
+        assert_eq!(with("speed_kmh").unwrap().speed_mps, Some(5.0));
+        assert!(with("speed_mps").unwrap_err().contains("unknown field `speed_mps`"));
     }
 
     #[test]

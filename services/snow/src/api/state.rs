@@ -151,7 +151,7 @@ impl SegmentQuery {
 
 /// A segment as the public sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, utoipa::ToSchema)]
-pub struct SegmentItem {
+pub struct SnowSegmentItem {
     /// Stable key.
     pub id: String,
     /// Index in tiles and state file.
@@ -195,7 +195,7 @@ pub struct DirectionItem {
     pub required: bool,
 }
 
-impl SegmentItem {
+impl SnowSegmentItem {
     fn of(index: u32, s: &Segment, v: &SegmentView) -> Self {
         let dir = |d: Direction| {
             let known = &v.dirs[d.bit() as usize];
@@ -206,7 +206,7 @@ impl SegmentItem {
                 required: s.required.has(d),
             }
         };
-        SegmentItem {
+        SnowSegmentItem {
             id: s.id.to_string(),
             index,
             name: s.name.as_deref().map(ToOwned::to_owned),
@@ -226,21 +226,21 @@ impl SegmentItem {
 /// The segments with their state, by cursor.
 #[utoipa::path(
     get, path = "/api/snow/v1/segments", tag = "snow", params(SegmentQuery, PageQuery),
-    responses((status = 200, description = "one page", body = Page<SegmentItem>)),
+    responses((status = 200, description = "one page", body = Page<SnowSegmentItem>)),
 )]
 pub async fn segments(
     _: Public,
     app: App,
     Query(query): Query<SegmentQuery>,
     Query(page): Query<PageQuery>,
-) -> Result<Json<Page<SegmentItem>>> {
+) -> Result<Json<Page<SnowSegmentItem>>> {
     let view = snow(&app)?.public();
     let from = page.start::<(u32,)>()?.map_or(0, |(last,)| last.saturating_add(1));
     let rows = (from..view.segments.len() as u32)
         .filter_map(|i| view.get(i).map(|(s, v)| (i, s, v)))
         .filter(|(_, s, v)| query.has(s, v))
         .take(page.limit() as usize + 1)
-        .map(|(i, s, v)| SegmentItem::of(i, s, v))
+        .map(|(i, s, v)| SnowSegmentItem::of(i, s, v))
         .collect();
-    Ok(Json(Page::of(rows, page.limit(), |r: &SegmentItem| (r.index,))))
+    Ok(Json(Page::of(rows, page.limit(), |r: &SnowSegmentItem| (r.index,))))
 }

@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use kenroku_access::Authz;
 use kenroku_http::{App, Json, Public, Query, Result};
+use kenroku_places::choose::{areas, place_name};
 use kenroku_places::fold::fold;
 use kenroku_places::{Municipality, Places};
 use kenroku_roads::model::{Manager, Segment};
@@ -18,8 +19,7 @@ use kenroku_ui::{Html, Link, Page, Phrase};
 
 use super::staff::console;
 use super::{
-    Way, age_look, age_word, ago, areas, delay, look, manager_word, meaning, moment, name, place_name,
-    route_line, ways, word,
+    Way, age_look, age_word, ago, delay, look, manager_word, meaning, moment, name, route_line, ways, word,
 };
 use crate::api::snow;
 use crate::api::state::StateBody;

@@ -8,11 +8,10 @@ pub mod staff;
 
 use std::time::Duration;
 
-use kenroku_places::{Municipality, Places, Region};
 use kenroku_roads::model::{Direction, Manager, Segment};
 use kenroku_types::Timestamp;
-use kenroku_ui::parts::{Age, Choice, State};
-use kenroku_ui::{Locale, Page, Phrase};
+use kenroku_ui::parts::{Age, State};
+use kenroku_ui::{Page, Phrase};
 
 use crate::board::{SegmentView, View};
 use crate::model::{AgeBin, Status};
@@ -92,31 +91,6 @@ pub fn manager_word(page: &Page, m: Manager) -> Phrase {
         Manager::Other => "snow-manager-other",
     };
     page.t(key).phrase()
-}
-
-/// A municipality's name in the language of the page.
-pub fn place_name(page: &Page, m: &Municipality) -> Phrase {
-    match page.locale {
-        Locale::En => Phrase::text(&m.english_name()),
-        _ => page.named(m.name, m.kana),
-    }
-}
-
-/// All municipalities by region.
-pub fn areas(page: &Page, places: &Places, chosen: Option<&Municipality>) -> Vec<Choice> {
-    let region = |r: Region| {
-        let key = match r {
-            Region::Kaga => "snow-region-kaga",
-            Region::Kanazawa => "snow-region-kanazawa",
-            Region::Noto => "snow-region-noto",
-        };
-        page.t(key).phrase()
-    };
-    let choice = |m: &Municipality| {
-        let is_chosen = chosen.is_some_and(|c| c.code == m.code);
-        Choice::new(m.code.code5(), place_name(page, m), is_chosen).under(region(m.region))
-    };
-    places.municipalities().iter().map(choice).collect()
 }
 
 /// A segment's name: its own, its route's, or its number.

@@ -5,12 +5,13 @@ use std::time::Duration;
 use askama::Template;
 use kenroku_http::{App, Path, Public, Result};
 use kenroku_places::Places;
+use kenroku_places::choose::place_name;
 use kenroku_roads::model::SegmentId;
 use kenroku_types::{Problem, Tenant};
 use kenroku_ui::parts::State;
 use kenroku_ui::{Html, Page, Phrase};
 
-use super::{Way, delay, heading, look, meaning, moment, name, place_name, route_line, ways, word};
+use super::{Way, delay, heading, look, meaning, moment, name, route_line, ways, word};
 use crate::api::snow;
 use crate::model::Status;
 use crate::sql::matched;

@@ -6,13 +6,13 @@ use askama::Template;
 use axum::response::Redirect;
 use kenroku_access::Authz;
 use kenroku_http::{App, Form, Result};
-use kenroku_places::Places;
+use kenroku_places::{Places, choose};
 use kenroku_types::{Problem, Tenant, Timestamp};
 use kenroku_ui::parts::{Choice, State};
 use kenroku_ui::{Console, Html, Link, Page, Phrase};
 use serde::Deserialize;
 
-use super::{ago, look, moment, name, place_name, word};
+use super::{ago, look, moment, name, word};
 use crate::api::snow;
 use crate::board::View;
 use crate::model::{Refused, Rule, Status};
@@ -115,10 +115,7 @@ pub fn kind_word(page: &Page, kind: &str) -> Phrase {
 /// The frame of the desk's pages.
 pub(crate) fn console(page: Page, tenant: Tenant, at: &'static str) -> Result<Page> {
     let places = Places::shared()?;
-    let place = match places.by_tenant(tenant) {
-        Some(m) => place_name(&page, m),
-        None => page.named(places.prefecture().name, places.prefecture().kana),
-    };
+    let place = choose::government_name(&page, places, tenant);
     let link = |key: &'static str, href: &'static str| Link::new(page.t(key), href).current(at == href);
     let console = Console {
         name: page.t("snow-console").phrase(),

@@ -13,14 +13,14 @@ use crate::world::{KEY, both_ways, site};
 const POSITIONS: &str = "/api/snow/v1/positions";
 
 fn row(lat: f64, lon: f64, secs: u64) -> Value {
-    json!({ "time": NOW.minus(Duration::from_secs(secs)).to_string(), "lat": lat, "lon": lon, "speed_mps": 5.0 })
+    json!({ "time": NOW.minus(Duration::from_secs(secs)).to_string(), "lat": lat, "lon": lon, "speed_kmh": 18.0 })
 }
 
 #[tokio::test]
 async fn one_bad_row_costs_nothing_else() {
     let (site, ..) = site().await;
     let key = ("x-device-key", KEY);
-    let fast = json!({ "time": NOW.to_string(), "lat": 36.44, "lon": 136.5, "speed_mps": 83.4 });
+    let fast = json!({ "time": NOW.to_string(), "lat": 36.44, "lon": 136.5, "speed_kmh": 300.0 });
     let rows =
         json!([row(36.44, 136.5, 30), row(0.0, 0.0, 20), fast, { "time": "soon" }, row(36.44, 136.501, 10)]);
     let answer = site.post_json_with(POSITIONS, &[key], &rows).await;
@@ -101,7 +101,7 @@ async fn the_public_sees_the_road_later_and_never_the_plough() {
     let (site, snow, ids) = site().await;
     let rows: Vec<Value> = both_ways(30)
         .iter()
-        .map(|r| json!({ "time": r.at.to_string(), "lat": r.lat, "lon": r.lon, "speed_mps": r.speed_mps }))
+        .map(|r| json!({ "time": r.at.to_string(), "lat": r.lat, "lon": r.lon, "speed_kmh": r.speed_mps.map(|v| v * 3.6) }))
         .collect();
     let answer = site.post_json_with(POSITIONS, &[("x-device-key", KEY)], &rows).await.json();
     assert_eq!(answer["accepted"], json!(rows.len()));

@@ -19,10 +19,11 @@ async fn the_desk_looks_mends_and_dismisses() {
     let ahead = |m: u64| NOW.plus(std::time::Duration::from_secs(3600 + m)).to_string();
     let rows = serde_json::json!([
         { "time": ahead(1), "lat": 36.44, "lon": 136.5 }, { "time": ahead(2), "lat": 36.44, "lon": 136.5 },
-        { "time": ahead(3), "lat": 36.44, "lon": 136.5 }, { "time": NOW.to_string(), "lat": 0, "lon": 0, "note": "<b>" },
+        { "time": ahead(3), "lat": 36.44, "lon": 136.5 }, { "time": NOW.to_string(), "lat": 0, "lon": 0 },
+        { "time": NOW.to_string(), "lat": 36.44, "lon": 136.5, "note": "<b>" },
     ]);
     let sent = site.post_json_with("/api/snow/v1/positions", &[("x-device-key", KEY)], &rows).await;
-    assert_eq!(sent.json()["refused"], 4);
+    assert_eq!(sent.json()["refused"], 5);
 
     let own = site.acting(desk(prefecture()));
     let page = own.get(PAGE).await.text();
@@ -35,10 +36,10 @@ async fn the_desk_looks_mends_and_dismisses() {
         detail.contains("自動で合わせる設定") && detail.matches("name=\"digest\"").count() == 3,
         "{detail}"
     );
-    let of_fix = own.get(&format!("{PAGE}?device={}&why=snow.no-fix", device())).await.text();
+    let form = own.get(&format!("{PAGE}?device={}&why=snow.row-malformed", device())).await.text();
     assert!(
-        !of_fix.contains("\"<b>\"") && (of_fix.contains("&lt;b&gt;") || of_fix.contains("&#60;b&#62;")),
-        "raw text is escaped: {of_fix}"
+        !form.contains("\"<b>\"") && (form.contains("&lt;b&gt;") || form.contains("&#60;b&#62;")),
+        "raw text is escaped: {form}"
     );
     assert!(own.get(&format!("{of_clock}&lang=en")).await.text().contains("set its clock by itself"));
     assert!(own.get(&format!("{of_clock}&lang=ja-x-yasashii")).await.text().contains("<ruby>"));
