@@ -21,6 +21,9 @@ use crate::{admin, config, logging, open, run};
 /// The password of all demo accounts; it is printed, and `demo` serves simulated data only.
 const PASSWORD: &str = "kenroku-demo-2026";
 
+/// The password of the residents.
+const RESIDENTS: &str = kenroku_identity::seed::PASSWORD;
+
 /// Roles that can be tried: sign-in name, tenant, role, what it shows.
 const ACCOUNTS: [(&str, &str, RoleId, &str); 6] = [
     ("demo-operator", "installation", OPERATOR, "運用担当"),
@@ -133,11 +136,14 @@ async fn accounts(assembly: &Assembly) -> Result<(), Stop> {
 }
 
 fn welcome(port: u16) -> String {
+    let residents: String =
+        kenroku_identity::seed::ACCOUNTS.iter().map(|a| format!("  {:<16} {}\n", a.login, a.ja)).collect();
     let accounts: String =
         ACCOUNTS.iter().map(|(login, _, _, what)| format!("  {login:<16} {what}\n")).collect();
     format!(
         "\n兼六 Kenroku (demo: 模擬データ, simulated data)\n  http://localhost:{port}/\n\n\
-         職員の利用者 Staff accounts, password {PASSWORD}\n{accounts}\nCtrl-C で終了 stops it.\n"
+         職員の利用者 Staff accounts, password {PASSWORD}\n{accounts}\n\
+         いしかわIDの利用者 Residents (/id/sign-in), password {RESIDENTS}; the demo shows the code\n{residents}\nCtrl-C で終了 stops it.\n"
     )
 }
 

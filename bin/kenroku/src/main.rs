@@ -15,6 +15,7 @@ mod background;
 mod backup;
 #[cfg(test)]
 mod blessed;
+mod cards;
 mod cli;
 mod config;
 mod demo;

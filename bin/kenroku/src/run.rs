@@ -13,7 +13,7 @@ use kenroku_vault::{MAX_KEY_CACHE, Vault};
 use tokio::sync::watch;
 
 use crate::exit::{Code, Stop};
-use crate::{background, config, logging, open};
+use crate::{background, cards, config, logging, open};
 
 /// Serves until the signal to stop.
 pub async fn serve(modules: Vec<Module>, values: Values) -> Result<(), Stop> {
@@ -93,6 +93,16 @@ fn services(app: &mut AppBuilder, values: &Values) {
         name: values.text("site.operator").unwrap_or_default(),
         contact: values.text("site.contact").unwrap_or_default(),
     });
+    if values.bool("identity.demo").unwrap_or(false) {
+        match cards::simulated(app.env().now()) {
+            Ok(trust) => {
+                app.put(trust);
+            }
+            Err(e) => {
+                tracing::error!(error = %e, "no card is accepted: the simulated hierarchy cannot be loaded")
+            }
+        }
+    }
 }
 
 /// Binds every configured address before anything slow happens, so that a taken port is told at once.

@@ -111,7 +111,7 @@ create table identity_ticket (
   code text,
   secret_hash {blob} not null,
   person {uuid},
-  body {json} not null,
+  body text not null,
   created_at {ts} not null,
   expires_at {ts} not null,
   used_at {ts},

@@ -25,6 +25,8 @@ pub struct Rules {
     pub hand_over_age: i32,
     /// The address of this site, such as `https://portal.example.jp`; empty to go by each request.
     pub origin: String,
+    /// Whether the codes of simulated people are shown: in `kenroku demo` only.
+    pub demo: bool,
 }
 
 impl Default for Rules {
@@ -37,6 +39,7 @@ impl Default for Rules {
             throttle: ThrottleRules::default(),
             hand_over_age: 15,
             origin: String::new(),
+            demo: false,
         }
     }
 }

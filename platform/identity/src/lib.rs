@@ -22,6 +22,8 @@
 //! [`session::start`], a step on the sign-in page. A claim: a [`claims::Claim`]. A class of account: a
 //! [`model::AccountClass`] with what it may do. A page: a handler in `pages/` with one question.
 
+mod api;
+pub mod card;
 pub mod claims;
 pub mod credential;
 pub mod delegation;
@@ -30,8 +32,10 @@ mod identity;
 pub mod model;
 mod module;
 pub mod op;
+mod pages;
 pub mod person;
 mod residents;
+pub mod seed;
 pub mod session;
 pub mod subject;
 pub mod ticket;
@@ -45,6 +49,7 @@ pub use error::{IdentityError, Result};
 pub use identity::{Identity, Rules};
 pub use module::{ChangeOwn, IshikawaId, ManageClients, ReleaseClaims, ReviewPeople, ViewOwn, module};
 pub use residents::Residents;
+pub use session::area;
 pub use ways::{After, CodeStep};
 
 /// The tables.

@@ -3,7 +3,7 @@
 use kenroku_access::accounts::{Passwords, ThrottleRules};
 use kenroku_access::{Permission as _, Role, RoleHome, permission, resource_kind};
 use kenroku_bus::{Done, Failed, Job, Running, Schedule, Work};
-use kenroku_http::{App, AppBuilder};
+use kenroku_http::{App, AppBuilder, Routes, op};
 use kenroku_module::{HookError, Kind, Module, Setting, Values};
 use kenroku_vault::{Category, LegalBasis, Purpose, Vault};
 use serde::{Deserialize, Serialize};
@@ -76,11 +76,18 @@ pub fn module() -> Module {
             &credential::CERTIFICATE,
             &credential::SEED,
         ])
+        .routes(
+            Routes::new()
+                .add(op!(crate::api::card_challenge).rate(1.0, 30.0))
+                .add(op!(crate::api::card_answer).rate(2.0, 60.0).body_limit(64 * 1024)),
+        )
+        .routes(crate::pages::routes())
         .locales(LOCALES)
         .routes(op::routes())
         .settings(&SETTINGS)
         .settings(&op::SETTINGS)
         .authenticator(|db, env| Box::new(Residents::new(db.clone(), env.clone())))
+        .demo(|app| Box::pin(crate::seed::demo(app)))
         .start(|builder| Box::pin(start(builder)))
         .work(|worker, app| {
             let worker = op::work(worker, app)?;
@@ -98,6 +105,7 @@ async fn start(builder: &mut AppBuilder) -> Result<(), HookError> {
     let rules = Rules {
         hand_over_age: i32::try_from(values.int("identity.hand_over_age")?)?,
         origin: values.text("identity.origin")?,
+        demo: values.bool("identity.demo")?,
         throttle: ThrottleRules::default(),
         ..Rules::default()
     };
@@ -107,13 +115,20 @@ async fn start(builder: &mut AppBuilder) -> Result<(), HookError> {
     Ok(())
 }
 
-const SETTINGS: [Setting; 2] = [
+const SETTINGS: [Setting; 3] = [
     Setting {
         key: "identity.origin",
         kind: Kind::Text,
         default: "",
         demo: None,
         about: "The address under which residents sign in, such as https://portal.example.jp: passkeys belong to it for ever. Empty: the address of each request, for trying out.",
+    },
+    Setting {
+        key: "identity.demo",
+        kind: Kind::Bool,
+        default: "false",
+        demo: Some("true"),
+        about: "Accept simulated My Number cards and show the one-time codes of simulated people. Never where real people register.",
     },
     Setting {
         key: "identity.hand_over_age",

@@ -219,21 +219,28 @@ impl Identity {
     pub async fn register(&self, new: NewPerson) -> Result<Registered> {
         let prepared = self.prepare(new).await?;
         let mut tx = self.db().begin().await?;
-        let done = self.register_in(&mut tx, &prepared).await?;
+        let done = self.register_in(&mut tx, &prepared, None).await?;
         tx.commit().await?;
         Ok(done)
     }
 
-    /// The same inside a transaction of the caller's, which ends the ticket too.
+    /// The same inside a transaction of the caller's, which ends the ticket too. `suspect` is somebody whom the
+    /// newcomer claims to be without what they proved saying so: an operator decides.
     ///
     /// # Errors
     /// As [`Identity::register`]; the caller's transaction must then be rolled back.
-    pub async fn register_in(&self, tx: &mut Tx, p: &Prepared) -> Result<Registered> {
+    pub async fn register_in(
+        &self,
+        tx: &mut Tx,
+        p: &Prepared,
+        suspect: Option<PersonId>,
+    ) -> Result<Registered> {
         let (id, now) = (p.new.id, self.env().now());
         let twins: Vec<(PersonId,)> = match p.match_key {
             Some(key) => tx.all(MATCHES, params![T, key]).await?,
             None => Vec::new(),
         };
+        let twins: Vec<(PersonId,)> = suspect.map(|s| (s,)).into_iter().chain(twins).collect();
         let state = if twins.is_empty() { PersonState::Active } else { PersonState::Review };
         let person = params![T, id, p.new.class, state, p.muni, p.new.simulated, now, now];
         tx.execute(ADD, person).await?;
@@ -244,7 +251,8 @@ impl Identity {
         session::note(tx, self.env(), id, "changed", "registered", "").await?;
         let Some((known,)) = twins.first() else { return Ok(Registered::Active) };
         let review: ReviewId = self.env().id();
-        tx.execute(ADD_REVIEW, params![T, review, id, *known, "name-birth-sex", now]).await?;
+        let why = if suspect.is_some() { "claims" } else { "looks-alike" };
+        tx.execute(ADD_REVIEW, params![T, review, id, *known, why, now]).await?;
         tracing::info!(%review, "a registration waits for an operator: it looks like somebody known");
         Ok(Registered::Review(review))
     }

@@ -70,9 +70,7 @@ impl Proved {
 /// A session that has just begun or was renewed.
 #[derive(Clone, Debug)]
 pub struct Started {
-    /// The session.
-    pub session: Session,
-    /// The secret for the cookie, and for nowhere else.
+    session: Session,
     token: String,
     max_age: Duration,
 }
@@ -154,7 +152,7 @@ const NOTE: &Sql = sql!(
 );
 const HISTORY: &Sql = sql!(
     "select at, what, way, device from identity_history where tenant = $1 and person = $2
-     order by id desc limit 100"
+     order by at desc, id desc limit 100"
 );
 const FORGET: &Sql = sql!("delete from identity_history where tenant = $1 and at < $2");
 
@@ -174,6 +172,17 @@ pub async fn current(app: &App, parts: &Parts) -> kenroku_http::Result<Option<Se
     let access = app.get::<Access>()?;
     let Some(token) = access.web().session_token(parts) else { return Ok(None) };
     Ok(app.get::<Identity>()?.session(token).await?)
+}
+
+/// The municipality of whoever is signed in, by the proofed address: for pages that begin with one's own area. `None`
+/// for visitors, for people from elsewhere, and where there are no accounts at all.
+///
+/// # Errors
+/// When the store fails.
+pub async fn area(app: &App, parts: &Parts) -> kenroku_http::Result<Option<kenroku_types::MuniCode>> {
+    let Ok(identity) = app.get::<Identity>() else { return Ok(None) };
+    let Some(s) = current(app, parts).await? else { return Ok(None) };
+    Ok(identity.person(s.person).await?.and_then(|p| p.muni))
 }
 
 /// Finds a session by its token.
@@ -366,6 +375,16 @@ impl Identity {
 }
 
 impl Started {
+    /// The session.
+    pub const fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The secret: for the cookie, and for nothing else.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Puts the cookies into an answer.
     pub fn set_cookies(&self, access: &Access, parts: &Parts, headers: &mut HeaderMap) {
         if let Some(cookie) = access.web().set_cookie(parts, &self.token, self.max_age) {

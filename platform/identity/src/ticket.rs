@@ -82,19 +82,21 @@ const ADD: &Sql = sql!(
 const TAKE: &Sql = sql!(
     "update identity_ticket set used_at = $5
      where tenant = $1 and id = $2 and secret_hash = $3 and kind = $4 and used_at is null and expires_at > $6
-     returning id, kind, person, cast(body as text), expires_at, used_at, result"
+     returning id, kind, person, body, expires_at, used_at, result"
 );
-const TAKE_BY_CODE: &Sql = sql!(
+/// A reader knows the ticket by its id alone: what it answers is judged by the signatures.
+const TAKE_CARD: &Sql = sql!(
     "update identity_ticket set used_at = $3
-     where tenant = $1 and code = $2 and used_at is null and expires_at > $4
-     returning id, kind, person, cast(body as text), expires_at, used_at, result"
+     where tenant = $1 and id = $2 and kind in ('card-sign-in', 'card-register', 'card-prove')
+       and used_at is null and expires_at > $4
+     returning id, kind, person, body, expires_at, used_at, result"
 );
 const LOOK: &Sql = sql!(
-    "select id, kind, person, cast(body as text), expires_at, used_at, result from identity_ticket
+    "select id, kind, person, body, expires_at, used_at, result from identity_ticket
      where tenant = $1 and id = $2 and secret_hash = $3"
 );
 const LOOK_BY_CODE: &Sql = sql!(
-    "select id, kind, person, cast(body as text), expires_at, used_at, result from identity_ticket
+    "select id, kind, person, body, expires_at, used_at, result from identity_ticket
      where tenant = $1 and code = $2 and used_at is null and expires_at > $3"
 );
 const FINISH: &Sql = sql!(
@@ -150,7 +152,7 @@ impl Identity {
         let (now, body) = (env.now(), serde_json::to_string(body)?);
         let shown = with_code.then_some(&code);
         let mut tx = self.db().begin().await?;
-        let row = params![T, id, kind, shown, hash(&secret), person, json(&body), now, now.plus(life)];
+        let row = params![T, id, kind, shown, hash(&secret), person, &body, now, now.plus(life)];
         tx.execute(ADD, row).await?;
         tx.commit().await?;
         Ok(Issued { id, secret, code })
@@ -174,14 +176,14 @@ impl Identity {
         taken.ok_or(IdentityError::Over)
     }
 
-    /// Uses the ticket of a code, at a reader.
+    /// Uses the ticket of a card ceremony, at a reader.
     ///
     /// # Errors
     /// As [`Identity::take`].
-    pub async fn take_by_code(&self, code: &str) -> Result<Ticket> {
+    pub(crate) async fn take_card(&self, id: TicketId) -> Result<Ticket> {
         let now = self.env().now();
         let mut tx = self.db().begin().await?;
-        let taken: Option<Ticket> = tx.opt(TAKE_BY_CODE, params![T, &normal_code(code), now, now]).await?;
+        let taken: Option<Ticket> = tx.opt(TAKE_CARD, params![T, id, now, now]).await?;
         tx.commit().await?;
         taken.ok_or(IdentityError::Over)
     }
@@ -243,10 +245,6 @@ impl Identity {
         tx.commit().await?;
         Ok(n)
     }
-}
-
-fn json(text: &str) -> kenroku_store::Val<'_> {
-    kenroku_store::Val::Json(text.into())
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@ portal-home = Ishikawa Portal
 
 # Home
 portal-area-now = Area shown
+portal-area-own = The area of your address
 portal-area-choose = Choose another area
 portal-area-go = Change
 portal-area-note = You need not sign in. The area you choose is remembered on this device only.

@@ -2,6 +2,7 @@ portal-home = いしかわポータル
 
 # Home
 portal-area-now = 見て《みて》いる 場所《ばしょ》
+portal-area-own = あなたの 町《まち》
 portal-area-choose = ほかの 場所《ばしょ》を 選ぶ《えらぶ》
 portal-area-go = 変える《かえる》
 portal-area-note = ログインしなくても 使えます《つかえます》。選んだ《えらんだ》 場所《ばしょ》は、この スマートフォンや パソコンだけが 覚えます《おぼえます》。

@@ -2,6 +2,7 @@ portal-home = いしかわポータル
 
 # Home
 portal-area-now = 表示している地域
+portal-area-own = あなたの登録した住所の地域
 portal-area-choose = 地域を選び直す
 portal-area-go = 切り替える
 portal-area-note = ログインしなくても使えます。選んだ地域は、この端末にだけ記憶します。

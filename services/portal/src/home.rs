@@ -25,6 +25,8 @@ pub(crate) fn routes() -> Routes {
 #[template(path = "home.html")]
 struct Home {
     page: Page,
+    /// Why this area is shown.
+    now: Phrase,
     area: Phrase,
     areas: Vec<Choice>,
     code: String,
@@ -58,7 +60,8 @@ async fn home(
     let places = Places::shared()?;
     let asked = chosen.area.as_deref().and_then(|a| known(places, a));
     let remembered = cookie(&parts.headers).and_then(|a| known(places, a));
-    let municipality = asked.or(remembered).and_then(|code| places.by_code(code));
+    let own = kenroku_identity::area(&app, &parts).await?;
+    let municipality = asked.or(own).or(remembered).and_then(|code| places.by_code(code));
     let code = municipality.map_or(places.prefecture().code, |m| m.code);
 
     let area = match municipality {
@@ -70,8 +73,13 @@ async fn home(
     let tiles = app.get::<Cards>().map(|t| t.0.clone()).unwrap_or_default();
     let tiles = tiles.iter().map(|t| (page.t(t.title).phrase(), page.t(t.about).phrase(), t.href)).collect();
     let areas = areas(&page, places, municipality);
+    let now = if own.is_some() && own == municipality.map(|m| m.code) {
+        page.t("portal-area-own").phrase()
+    } else {
+        page.t("portal-area-now").phrase()
+    };
     let page = page.title(area.clone());
-    let mut response = Html(Home { page, area, areas, code: code.code5(), snow, tiles }).into_response();
+    let mut response = Html(Home { page, now, area, areas, code: code.code5(), snow, tiles }).into_response();
     if let Some(code) = asked
         && let Ok(cookie) = HeaderValue::from_str(&format!(
             "{COOKIE}={code}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly"

@@ -4,7 +4,7 @@
 //! (accessibility, privacy, contact, open data, developers), and the door for staff.
 //!
 //! **What it is not.** It holds no facts of its own: what it shows of a service comes through a port of
-//! `kenroku-contracts` or through the card the service hands in ([`kenroku_module::Card`]). It does not sign residents in.
+//! `kenroku-contracts` or through the card the service hands in ([`kenroku_module::Card`]). Residents are signed in by platform/identity.
 //!
 //! **Invariants.** Everything works without signing in and without JavaScript. A chosen area is remembered on the
 //! device only.

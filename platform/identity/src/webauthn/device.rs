@@ -84,7 +84,7 @@ impl Device {
     /// Answers what [`request_options`](super::request_options) asked.
     pub fn get(&mut self, options: &Value) -> Value {
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
-        self.counter += 1;
+        self.counter = self.counter.wrapping_add(1);
         let data = self.auth_data(&text(&options["rpId"]), false);
         let client_data = self.client_data("webauthn.get", &text(&options["challenge"]));
         let signature = self.pair.sign(&super::signed(&data, &client_data));

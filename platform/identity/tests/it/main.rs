@@ -1,4 +1,10 @@
-//! いしかわID on both engines.
+//! いしかわID on both engines: people, ways to sign in, cards, delegations, pages; `op`: the OpenID Provider.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod cards;
+mod delegations;
 mod op;
+mod pages;
+mod people;
+mod ways;
+mod world;

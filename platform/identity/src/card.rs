@@ -1,0 +1,414 @@
+//! The card: what is asked of it, and what its answer makes of a person.
+//!
+//! The browser gets a ticket with a code; a reader exchanges the code for a challenge, and posts what the card signed.
+//! The ticket is used up by one conditional update before any certificate is looked at, whatever they are worth.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use kenroku_access::Assurance;
+use kenroku_contracts::card::{CardAct, CardAnswer, CardChallenge, CardOutcome, CardSignature, CardState};
+use kenroku_jpki::{
+    AuthAnchors, Challenge, CredentialId as Certificate, Kind as JpkiKind, Mode, Proofing, Refusal,
+    RevocationSource, SignAnchors, SpentChallenge, ToBeSigned, ValidityChecked,
+};
+use kenroku_types::{Problem, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::Identity;
+use crate::credential::{self, CertificateRef, Kind, NewCredential};
+use crate::error::{IdentityError, Result};
+use crate::model::{
+    AccountClass, Attributes, Birth, PersonId, PersonState, ProofMethod, Provenance, Sex, TicketId, Written,
+    coded,
+};
+use crate::person::{self, NewPerson, Registered};
+use crate::ticket::{Issued, Ticket, TicketKind};
+
+/// Which certificates are believed, and where their state is learned. Put into the app by whoever runs the
+/// installation; without it no card is accepted.
+#[derive(Clone)]
+pub struct CardTrust {
+    /// The CAs of 利用者証明用 certificates.
+    pub auth: AuthAnchors,
+    /// The CAs of 署名用 certificates.
+    pub sign: SignAnchors,
+    /// Where revocation is learned.
+    pub revocation: Arc<dyn RevocationSource>,
+}
+
+impl fmt::Debug for CardTrust {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CardTrust")
+            .field("auth", &self.auth)
+            .field("sign", &self.sign)
+            .finish_non_exhaustive()
+    }
+}
+
+coded! {
+    /// What somebody wants with the card.
+    Act {
+        /// Become known.
+        Register = "register",
+        /// Prove anew: moved, renamed, a new card.
+        Replace = "replace",
+        /// Sign in.
+        SignIn = "sign-in",
+    }
+}
+
+impl Act {
+    /// From its word.
+    pub fn of(word: &str) -> Option<Act> {
+        Act::from_code(word)
+    }
+
+    const fn card_act(self) -> CardAct {
+        match self {
+            Act::Register => CardAct::Register,
+            Act::Replace => CardAct::Replace,
+            Act::SignIn => CardAct::SignIn,
+        }
+    }
+
+    const fn kind(self) -> TicketKind {
+        match self {
+            Act::Register => TicketKind::CardRegister,
+            Act::Replace => TicketKind::CardProve,
+            Act::SignIn => TicketKind::CardSignIn,
+        }
+    }
+
+    const fn text(self) -> &'static str {
+        match self {
+            Act::Register => "いしかわIDをつくります。カードの氏名・生年月日・性別・住所を登録します。",
+            Act::Replace => "いしかわIDの登録内容を、カードの氏名・生年月日・性別・住所で新しくします。",
+            Act::SignIn => "いしかわIDにログインします。",
+        }
+    }
+}
+
+coded! {
+    /// How a card's ticket ended.
+    Outcome {
+        /// A new person, ready.
+        Registered = "registered",
+        /// A known person, proved anew.
+        Proved = "proved",
+        /// A known person.
+        SignedIn = "signed-in",
+        /// An operator looks at it first.
+        Review = "review",
+        /// Nobody is registered with this card.
+        Unknown = "unknown",
+        /// The card's certificate was revoked.
+        Revoked = "revoked",
+        /// Anything else.
+        Refused = "refused",
+    }
+}
+
+impl Outcome {
+    /// From how it is stored.
+    pub fn of(code: &str) -> Outcome {
+        Outcome::from_code(code).unwrap_or(Outcome::Refused)
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Body {
+    act: String,
+    class: String,
+    next: String,
+    relying_party: String,
+    nonce: String,
+    issued_at: i64,
+}
+
+/// Issues the ticket of a card ceremony.
+pub(crate) async fn begin(
+    identity: &Identity,
+    act: Act,
+    class: AccountClass,
+    person: Option<PersonId>,
+    next: &str,
+    origin: &str,
+) -> Result<Issued> {
+    let body = Body {
+        act: act.code().to_owned(),
+        class: class.code().to_owned(),
+        next: next.to_owned(),
+        relying_party: origin.to_owned(),
+        nonce: hex::encode(identity.env().rng.bytes::<32>()),
+        issued_at: identity.env().now().micros(),
+    };
+    identity.issue(act.kind(), person, &body, true).await
+}
+
+/// Where a finished sign-in leads.
+pub(crate) fn next_of(ticket: &Ticket) -> Result<String> {
+    Ok(ticket.body::<Body>()?.next)
+}
+
+fn to_be_signed(id: TicketId, body: &Body) -> Result<(Act, ToBeSigned)> {
+    let act = Act::of(&body.act).ok_or(IdentityError::Over)?;
+    let nonce: [u8; 32] =
+        hex::decode(&body.nonce).ok().and_then(|n| n.try_into().ok()).ok_or(IdentityError::Over)?;
+    let session = id.to_string();
+    let tbs = ToBeSigned::new(act.card_act().word(), &body.relying_party, &session, &nonce, act.text())
+        .map_err(|e| IdentityError::Inner(Box::new(Problem::from(Refusal::from(e)))))?;
+    Ok((act, tbs))
+}
+
+/// Why a card's answer led nowhere: the problem for the reader, and what the browser is told.
+struct Stopped(Outcome, Problem);
+
+impl From<Refusal> for Stopped {
+    fn from(r: Refusal) -> Self {
+        tracing::info!(code = r.code(), "card refused");
+        let outcome = if matches!(r, Refusal::Revoked { .. }) { Outcome::Revoked } else { Outcome::Refused };
+        Stopped(outcome, r.into())
+    }
+}
+
+impl From<IdentityError> for Stopped {
+    fn from(e: IdentityError) -> Self {
+        Stopped(Outcome::Refused, e.into())
+    }
+}
+
+/// What the two certificates of a card proved.
+struct Proofed {
+    attributes: Attributes,
+    credentials: Vec<NewCredential>,
+    simulated: bool,
+}
+
+impl Identity {
+    /// What the card of the person who typed this code is asked to sign.
+    ///
+    /// # Errors
+    /// [`IdentityError::NotFound`] for a code that is not open.
+    pub async fn card_challenge(&self, code: &str) -> Result<CardChallenge> {
+        let ticket = self.look_by_code(code).await.map_err(|_| IdentityError::NotFound)?;
+        let body: Body = ticket.body().map_err(|_| IdentityError::NotFound)?;
+        let (act, _) = to_be_signed(ticket.id, &body)?;
+        Ok(CardChallenge {
+            session: ticket.id.to_string(),
+            act: act.card_act(),
+            relying_party: body.relying_party,
+            nonce: body.nonce,
+            text: act.text().to_owned(),
+            expires_at: ticket.expires_at,
+        })
+    }
+
+    /// Takes what the card signed.
+    ///
+    /// # Errors
+    /// The problem for the reader; the ticket is used up all the same.
+    pub async fn card_answer(
+        &self,
+        trust: &CardTrust,
+        answer: &CardAnswer,
+    ) -> std::result::Result<CardOutcome, Problem> {
+        let id: TicketId = answer.session.parse().map_err(|_| Problem::not_found())?;
+        let ticket = self.take_card(id).await?;
+        match self.judge(trust, &ticket, answer).await {
+            Ok((outcome, _)) => Ok(said(outcome)),
+            Err(Stopped(outcome, problem)) => {
+                let mut tx = self.db().begin().await.map_err(IdentityError::from)?;
+                self.finish(&mut tx, id, outcome.code(), None).await?;
+                tx.commit().await.map_err(IdentityError::from)?;
+                Err(problem)
+            }
+        }
+    }
+
+    async fn judge(
+        &self,
+        trust: &CardTrust,
+        ticket: &Ticket,
+        answer: &CardAnswer,
+    ) -> std::result::Result<(Outcome, Option<PersonId>), Stopped> {
+        let body: Body = ticket.body()?;
+        let (act, tbs) = to_be_signed(ticket.id, &body)?;
+        let now = self.env().now();
+        let spent = Challenge::new(tbs, Timestamp::from_micros(body.issued_at))
+            .spend(1, now)
+            .map_err(Refusal::from)?;
+        let auth = checked(&trust.auth, trust, &spent, &answer.auth, now).await?;
+        let handle = self.handle_of(Kind::JpkiAuth, &auth.credential()).await?;
+        let known = {
+            let mut tx = self.db().read().await.map_err(IdentityError::from)?;
+            credential::find(&mut tx, Kind::JpkiAuth, &handle).await?
+        };
+        if act == Act::SignIn {
+            let Some(found) = known else {
+                let problem =
+                    Problem::new(404, "identity.unknown-card", "Nobody is registered with this card")
+                        .next("Register with it, or prove yourself again after a renewal of the card.");
+                return Err(Stopped(Outcome::Unknown, problem));
+            };
+            return Ok((self.card_signs_in(ticket.id, found.id, found.person).await?, Some(found.person)));
+        }
+        let signature = answer.sign.as_ref().ok_or_else(|| {
+            let p = Problem::bad_request("Registering needs both certificates of the card.");
+            Stopped(Outcome::Refused, p)
+        })?;
+        let sign = checked(&trust.sign, trust, &spent, signature, now).await?;
+        let proofing = Proofing::new(auth, sign)?;
+        let proofed = self.proofed(&proofing).await?;
+        let person = ticket.person.or(known.map(|k| k.person));
+        let class = AccountClass::from_code(&body.class).unwrap_or(AccountClass::Resident);
+        Ok(self.card_proves(ticket.id, person, class, proofed).await?)
+    }
+
+    async fn card_signs_in(
+        &self,
+        id: TicketId,
+        credential: crate::model::CredentialId,
+        person: PersonId,
+    ) -> Result<Outcome> {
+        let now = self.env().now();
+        let mut tx = self.db().begin().await?;
+        let outcome = match person::state(&mut tx, person).await? {
+            Some(PersonState::Active | PersonState::Moved) => Outcome::SignedIn,
+            Some(PersonState::Review) => Outcome::Review,
+            _ => Outcome::Unknown,
+        };
+        credential::touched(&mut tx, credential, now).await?;
+        self.finish(&mut tx, id, outcome.code(), Some(person)).await?;
+        tx.commit().await?;
+        Ok(outcome)
+    }
+
+    /// Stores what was proved and ends the ticket, in one transaction.
+    async fn card_proves(
+        &self,
+        id: TicketId,
+        person: Option<PersonId>,
+        class: AccountClass,
+        p: Proofed,
+    ) -> Result<(Outcome, Option<PersonId>)> {
+        let at_home = p.attributes.municipality(kenroku_places::Places::shared()?).is_some();
+        let class = match class {
+            _ if at_home => AccountClass::Resident,
+            AccountClass::Worker => AccountClass::Worker,
+            _ => AccountClass::Homecoming,
+        };
+        let provenance = Provenance {
+            method: ProofMethod::Jpki,
+            assurance: Assurance::JpkiSign,
+            source: "card".to_owned(),
+            verified_at: self.env().now(),
+        };
+        let new = NewPerson {
+            id: person.unwrap_or_else(|| self.env().id()),
+            class,
+            attributes: p.attributes,
+            provenance,
+            credentials: p.credentials,
+            simulated: p.simulated,
+        };
+        if person.is_some() {
+            let prepared = self.prepare(new.clone()).await?;
+            let mut tx = self.db().begin().await?;
+            match self.prove_again_in(&mut tx, &prepared).await {
+                Ok(()) => {
+                    self.finish(&mut tx, id, Outcome::Proved.code(), person).await?;
+                    tx.commit().await?;
+                    return Ok((Outcome::Proved, person));
+                }
+                // A new name, or somebody else's card: people look at it.
+                Err(IdentityError::Duplicate) => tx.rollback().await?,
+                Err(e) => {
+                    tx.rollback().await?;
+                    return Err(e);
+                }
+            }
+        }
+        let newcomer = NewPerson { id: self.env().id(), ..new };
+        let who = newcomer.id;
+        let prepared = self.prepare(newcomer).await?;
+        let mut tx = self.db().begin().await?;
+        let outcome = match self.register_in(&mut tx, &prepared, person).await {
+            Ok(Registered::Active) => Outcome::Registered,
+            Ok(Registered::Review(_)) => Outcome::Review,
+            Err(e) => {
+                tx.rollback().await?;
+                return Err(e);
+            }
+        };
+        self.finish(&mut tx, id, outcome.code(), Some(who)).await?;
+        tx.commit().await?;
+        Ok((outcome, Some(who)))
+    }
+
+    async fn handle_of(&self, kind: Kind, c: &Certificate) -> Result<credential::Handle> {
+        let bytes = c.to_bytes();
+        let (issuer, serial) = bytes.split_at(bytes.len().min(32));
+        self.certificate_handle(&CertificateRef { kind, issuer, serial }).await
+    }
+
+    async fn proofed(&self, p: &Proofing) -> Result<Proofed> {
+        let mut auth =
+            NewCredential::new(Kind::JpkiAuth, self.handle_of(Kind::JpkiAuth, &p.auth().credential()).await?);
+        auth.not_after = Some(p.auth().not_after());
+        let mut sign =
+            NewCredential::new(Kind::JpkiSign, self.handle_of(Kind::JpkiSign, &p.sign().credential()).await?);
+        sign.not_after = Some(p.sign().not_after());
+        let a = p.attributes();
+        let (year, month, day) = a.birth.parts();
+        let sex = match a.sex {
+            kenroku_jpki::attributes::Sex::Male => Sex::Male,
+            kenroku_jpki::attributes::Sex::Female => Sex::Female,
+            kenroku_jpki::attributes::Sex::Unknown => Sex::Unknown,
+        };
+        let attributes = Attributes {
+            name: written(a.name.as_str(), &a.name.substituted()),
+            birth: Some(Birth { year, month, day }),
+            sex: Some(sex),
+            address: Some(written(a.address.as_str(), &a.address.substituted())),
+        };
+        Ok(Proofed { attributes, credentials: vec![auth, sign], simulated: !p.sign().is_production() })
+    }
+}
+
+fn written(text: &str, substituted: &[usize]) -> Written {
+    let flags = (0..text.chars().count()).map(|i| if substituted.contains(&i) { '1' } else { '0' });
+    let substitutes = if substituted.is_empty() { String::new() } else { flags.collect() };
+    Written { text: text.to_owned(), substitutes }
+}
+
+async fn checked<K: JpkiKind>(
+    anchors: &kenroku_jpki::Anchors<K>,
+    trust: &CardTrust,
+    spent: &SpentChallenge,
+    s: &CardSignature,
+    now: Timestamp,
+) -> std::result::Result<ValidityChecked<K>, Stopped> {
+    let bytes = |text: &str| STANDARD.decode(text).map_err(|_| Stopped::from(Refusal::Malformed("base64")));
+    let verified = anchors.verify(&bytes(&s.certificate)?, spent, &bytes(&s.signature)?, now)?;
+    Ok(verified.check_validity(&*trust.revocation, Mode::Strict, now).await?)
+}
+
+fn said(outcome: Outcome) -> CardOutcome {
+    let (state, message) = match outcome {
+        Outcome::Registered => {
+            (CardState::Done, "いしかわIDができました。番号を表示している画面で「つぎへ」を押してください。")
+        }
+        Outcome::Proved => (
+            CardState::Done,
+            "登録内容を新しくしました。番号を表示している画面で「つぎへ」を押してください。",
+        ),
+        Outcome::SignedIn => {
+            (CardState::Done, "確認できました。番号を表示している画面で「つぎへ」を押してください。")
+        }
+        _ => (CardState::Review, "窓口の職員が内容を確かめます。結果は窓口でお知らせします。"),
+    };
+    CardOutcome { state, message: message.to_owned() }
+}

@@ -1,0 +1,204 @@
+//! 代理: who may act for me, for whom may I act, inviting, accepting, ending.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use axum::response::Response;
+use kenroku_access::Authz;
+use kenroku_http::{App, Form, Result};
+use kenroku_ui::parts::{Choice, Wrong};
+use kenroku_ui::{Link, Page, Phrase};
+use serde::Deserialize;
+
+use super::{Action, FieldView, FormView, Me, RowView, View, see_other, show, show_as, stale, told};
+use crate::delegation::{Kind, Scope};
+use crate::model::DelegationId;
+use crate::session::Session;
+use crate::ticket::spaced;
+use crate::{ChangeOwn, Identity, ViewOwn};
+
+fn kind_name(page: &Page, kind: Kind) -> Phrase {
+    match kind {
+        Kind::Guardian => page.t("identity-as-guardian"),
+        Kind::AdultGuardian => page.t("identity-as-adult-guardian"),
+        Kind::Family => page.t("identity-as-family"),
+        Kind::CareManager => page.t("identity-as-care-manager"),
+    }
+    .phrase()
+}
+
+fn scope_name(page: &Page, scope: Scope) -> Phrase {
+    match scope {
+        Scope::Messages => page.t("identity-may-messages"),
+        Scope::Procedures => page.t("identity-may-procedures"),
+        Scope::Bookings => page.t("identity-may-bookings"),
+        Scope::Coupons => page.t("identity-may-coupons"),
+        Scope::Health => page.t("identity-may-health"),
+    }
+    .phrase()
+}
+
+pub(super) async fn page(_: Authz<ViewOwn>, app: App, page: Page, me: Me) -> Result<Response> {
+    let (identity, s) = (app.get::<Identity>()?, me.session()?);
+    list(&identity, page, &s, StatusCode::OK, Vec::new()).await
+}
+
+async fn list(
+    identity: &Identity,
+    page: Page,
+    s: &Session,
+    status: StatusCode,
+    wrongs: Vec<Wrong>,
+) -> Result<Response> {
+    let t = |key: &str| page.t(key).phrase();
+    let all = identity.delegations(s.person).await?;
+    let rows = all.into_iter().map(|d| {
+        let title = match (d.principal == s.person, d.agent) {
+            (true, Some(_)) => t("identity-acts-for-me"),
+            (true, None) => t("identity-acts-invited"),
+            (false, _) => t("identity-acts-mine"),
+        };
+        let mut lines = vec![kind_name(&page, d.kind)];
+        lines.extend(d.scopes().into_iter().map(|scope| scope_name(&page, scope)));
+        lines.push(page.t("identity-acts-until").with("time", page.day_time(d.until)).phrase());
+        let action = Action {
+            action: "/id/delegations/end",
+            hidden: vec![("id", d.id.to_string())],
+            label: t("identity-acts-end"),
+        };
+        RowView { title, lines, action: Some(action) }
+    });
+    let mut code = FieldView::new("id-accept", "code", t("identity-accept-code"));
+    code.hint = t("identity-accept-hint");
+    let v = View {
+        lead: t("identity-delegations-lead"),
+        wrongs,
+        rows: rows.collect(),
+        form: Some(FormView {
+            action: "/id/delegations/accept",
+            method: "post",
+            fields: vec![code],
+            button: t("identity-accept"),
+            ..FormView::default()
+        }),
+        links: vec![Link::new(t("identity-invite"), "/id/delegations/invite")],
+        notes: vec![t("identity-delegations-note")],
+        ..View::default()
+    };
+    let title = t("identity-delegations");
+    Ok(show_as(status, page, title, v))
+}
+
+pub(super) async fn invite_page(_: Authz<ViewOwn>, app: App, page: Page, me: Me) -> Result<Response> {
+    let (identity, s) = (app.get::<Identity>()?, me.session()?);
+    if let Some(response) = stale(&identity, &s, "/id/delegations/invite") {
+        return Ok(response);
+    }
+    Ok(invite_form(page, StatusCode::OK, Vec::new()))
+}
+
+fn invite_form(page: Page, status: StatusCode, wrongs: Vec<Wrong>) -> Response {
+    let t = |key: &str| page.t(key).phrase();
+    let kinds = [Kind::Family, Kind::CareManager]
+        .into_iter()
+        .map(|k| Choice::new(k.code(), kind_name(&page, k), k == Kind::Family));
+    let scopes = Scope::ALL.iter().map(|k| Choice::new(k.code(), scope_name(&page, *k), false));
+    let lives = [
+        ("30", "identity-life-30", false),
+        ("180", "identity-life-180", true),
+        ("365", "identity-life-365", false),
+    ]
+    .map(|(days, key, chosen)| Choice::new(days, t(key), chosen));
+    let v = View {
+        lead: t("identity-invite-lead"),
+        wrongs,
+        form: Some(FormView {
+            action: "/id/delegations/invite",
+            method: "post",
+            checks: vec![
+                (t("identity-invite-kind"), "kind", kinds.collect(), "radio"),
+                (t("identity-invite-scope"), "scope", scopes.collect(), "checkbox"),
+                (t("identity-invite-life"), "days", lives.to_vec(), "radio"),
+            ],
+            button: t("identity-invite-go"),
+            primary: true,
+            ..FormView::default()
+        }),
+        notes: vec![t("identity-invite-note")],
+        ..View::default()
+    };
+    let title = t("identity-invite");
+    show_as(status, page, title, v)
+}
+
+pub(super) async fn invite(
+    _: Authz<ChangeOwn>,
+    app: App,
+    page: Page,
+    me: Me,
+    Form(fields): Form<Vec<(String, String)>>,
+) -> Result<Response> {
+    let (identity, s) = (app.get::<Identity>()?, me.session()?);
+    if let Some(response) = stale(&identity, &s, "/id/delegations/invite") {
+        return Ok(response);
+    }
+    let one = |name: &str| fields.iter().find(|(n, _)| n == name).map_or("", |(_, v)| v.as_str());
+    let kind = Kind::from_code(one("kind")).unwrap_or(Kind::Family);
+    let scopes: Vec<Scope> =
+        fields.iter().filter(|(n, _)| n == "scope").filter_map(|(_, v)| Scope::from_code(v)).collect();
+    let days: u64 = one("days").parse().unwrap_or(180).clamp(1, 365);
+    match identity.invite(s.person, kind, &scopes, Duration::from_secs(days * 86_400)).await {
+        Ok(code) => {
+            let t = |key: &str| page.t(key).phrase();
+            let v = View {
+                lead: t("identity-invited-lead"),
+                code: spaced(&code),
+                notes: vec![t("identity-invited-note")],
+                links: vec![Link::new(t("identity-delegations"), "/id/delegations")],
+                ..View::default()
+            };
+            let title = t("identity-invited");
+            Ok(show(page, title, v))
+        }
+        Err(e) => {
+            let (status, wrong) = told(&page, e, "main")?;
+            Ok(invite_form(page, status, vec![wrong]))
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct Accept {
+    #[serde(default)]
+    code: String,
+}
+
+pub(super) async fn accept(
+    _: Authz<ChangeOwn>,
+    app: App,
+    page: Page,
+    me: Me,
+    Form(a): Form<Accept>,
+) -> Result<Response> {
+    let (identity, s) = (app.get::<Identity>()?, me.session()?);
+    match identity.accept(s.person, &a.code).await {
+        Ok(_) => Ok(see_other("/id/delegations")),
+        Err(e) => {
+            let (status, wrong) = told(&page, e, "id-accept")?;
+            list(&identity, page, &s, status, vec![wrong]).await
+        }
+    }
+}
+
+#[derive(Deserialize)]
+pub(super) struct End {
+    id: DelegationId,
+}
+
+pub(super) async fn end(_: Authz<ChangeOwn>, app: App, me: Me, Form(e): Form<End>) -> Result<Response> {
+    let (identity, s) = (app.get::<Identity>()?, me.session()?);
+    match identity.end_delegation(s.person, e.id).await {
+        Ok(()) | Err(crate::IdentityError::NotFound) => Ok(see_other("/id/delegations")),
+        Err(e) => Err(e.into()),
+    }
+}
