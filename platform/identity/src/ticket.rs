@@ -102,6 +102,8 @@ const LOOK_BY_CODE: &Sql = sql!(
 const FINISH: &Sql = sql!(
     "update identity_ticket set result = $3, person = $4, code = null where tenant = $1 and id = $2 and result is null"
 );
+/// The result of a ticket whose person was handed to its browser.
+pub(crate) const CLAIMED: &str = "claimed";
 /// What a finished card ticket is worth to the browser that began it, once.
 const CLAIM: &Sql = sql!(
     "update identity_ticket set result = 'claimed'

@@ -14,7 +14,7 @@ use crate::card::{Act, Outcome};
 use crate::error::IdentityError;
 use crate::model::{AccountClass, TicketId};
 use crate::session::Proved;
-use crate::ticket::{Ticket, spaced};
+use crate::ticket::{CLAIMED, Ticket, spaced};
 use crate::{Identity, card};
 
 /// Names the ticket of a card between two pages; it opens nothing without the ticket's secret inside.
@@ -298,6 +298,9 @@ pub(super) async fn done(_: Public, app: App, page: Page, me: Me, parts: Parts) 
         Ok(found) => found,
         Err(e) => return over(page, e),
     };
+    if ticket.result.as_deref() == Some(CLAIMED) {
+        return over(page, IdentityError::Over);
+    }
     let Some(outcome) = ticket.result.as_deref().map(Outcome::of) else {
         if is_open(&identity, &ticket) {
             return Ok(code_page(page, StatusCode::OK, &ticket, &code, true));
