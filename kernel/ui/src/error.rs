@@ -27,6 +27,8 @@ struct ErrorPage {
     detail: String,
     retry_after: Option<u64>,
     errors: Vec<(String, String)>,
+    /// Where to sign in and come back from, when that is what is missing.
+    sign_in: Option<String>,
 }
 
 /// Keys of the words for one kind of problem.
@@ -65,6 +67,7 @@ pub fn page(problem: &Problem, mut page: Page) -> Response {
             code: problem.code.clone().into_owned(),
             detail: problem.detail.clone(),
             retry_after: problem.retry_after.map(u64::from),
+            sign_in: None,
             errors: problem.errors.iter().map(|e| (e.pointer.clone(), e.detail.clone())).collect(),
             page,
         },
@@ -102,6 +105,7 @@ pub(crate) async fn page_for(response: Response, mut page: Page) -> Response {
             code: text("code"),
             detail: text("detail"),
             retry_after: problem["retry_after"].as_u64(),
+            sign_in: None,
             errors: errors
                 .iter()
                 .map(|e| {
@@ -123,6 +127,9 @@ pub(crate) async fn page_for(response: Response, mut page: Page) -> Response {
 fn render(mut error: ErrorPage, status: u16) -> Response {
     error.page.title = error.page.t(error.kind.title).phrase();
     error.page.simulated = false;
+    if status == 401 {
+        error.sign_in = error.page.sign_in_and_back();
+    }
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     match error.render() {
         Ok(body) => html(status, body),

@@ -239,6 +239,12 @@ impl Page {
         self.shell.own_page_href()
     }
 
+    /// Address of the sign-in page that leads back here; none on pages of staff, who have a door of their own.
+    pub fn sign_in_and_back(&self) -> Option<String> {
+        let href = self.sign_in().filter(|_| !self.path.starts_with("/staff"))?;
+        Some(format!("{href}?next={}", percent(&self.path)))
+    }
+
     /// The keys of the words that name this installation.
     pub fn names(&self) -> Names {
         self.shell.name_keys()

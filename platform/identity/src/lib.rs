@@ -40,6 +40,7 @@ pub mod session;
 pub mod subject;
 pub mod ticket;
 pub mod totp;
+mod trust;
 mod ways;
 pub mod webauthn;
 

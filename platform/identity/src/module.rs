@@ -109,19 +109,39 @@ async fn start(builder: &mut AppBuilder) -> Result<(), HookError> {
         throttle: ThrottleRules::default(),
         ..Rules::default()
     };
+    let folder = values.text("identity.ca_folder")?;
+    if !folder.is_empty() {
+        let pins = values.list("identity.ca_pins")?;
+        let trust = crate::trust::load(folder.as_ref(), &pins, builder.env().clock.clone())?;
+        builder.put(trust);
+    }
     let (db, env, bus) = (builder.db().clone(), builder.env().clone(), builder.bus().clone());
     op::start(builder, &values, &rules.origin).await?;
     builder.put(Identity::new(db, env, bus, (*vault).clone(), Passwords::default(), rules));
     Ok(())
 }
 
-const SETTINGS: [Setting; 3] = [
+const SETTINGS: [Setting; 5] = [
     Setting {
         key: "identity.origin",
         kind: Kind::Text,
         default: "",
         demo: None,
         about: "The address under which residents sign in, such as https://portal.example.jp: passkeys belong to it for ever. Empty: the address of each request, for trying out.",
+    },
+    Setting {
+        key: "identity.ca_folder",
+        kind: Kind::Path,
+        default: "",
+        demo: None,
+        about: "Folder with the CA certificates of 公的個人認証 in DER (auth*.cer, sign*.cer) and today's revocation lists (*.crl). Empty: no card is accepted.",
+    },
+    Setting {
+        key: "identity.ca_pins",
+        kind: Kind::List,
+        default: "",
+        demo: None,
+        about: "SHA-256 of each CA certificate that is accepted; others in the folder are refused.",
     },
     Setting {
         key: "identity.demo",

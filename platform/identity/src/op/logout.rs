@@ -2,7 +2,6 @@
 //! (Back-Channel Logout 1.0).
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use askama::Template;
 use axum::body::Bytes;
@@ -14,6 +13,7 @@ use kenroku_http::{App, Public, RequestInfo};
 use kenroku_oidc::jws::Unverified;
 use kenroku_oidc::logout::{LOGOUT_TOKEN_TYPE, LogoutToken, may_return};
 use kenroku_oidc::{Params, redirect};
+use kenroku_outbound::{Caller, Outbound, OutboundError};
 use kenroku_store::Tx;
 use kenroku_ui::{Html, Page};
 use serde::{Deserialize, Serialize};
@@ -208,20 +208,16 @@ impl Handle<SessionEnded> for EndedSessions {
 #[derive(Clone, Debug)]
 pub struct Messenger {
     provider: Provider,
-    http: reqwest::Client,
+    out: Outbound,
 }
 
 impl Messenger {
-    /// With a connection pool of its own. Nothing is followed elsewhere than registered.
+    /// Sends for this provider.
     ///
     /// # Errors
-    /// When the HTTP client cannot be made.
-    pub fn new(provider: Provider) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
-            .timeout(Duration::from_secs(10))
-            .redirect(reqwest::redirect::Policy::none())
-            .build()?;
-        Ok(Messenger { provider, http })
+    /// When the system's roots cannot be read.
+    pub fn new(provider: Provider) -> Result<Self, OutboundError> {
+        Ok(Messenger { provider, out: Outbound::new()? })
     }
 }
 
@@ -239,17 +235,16 @@ impl Work<TellClient> for Messenger {
         let jti = run.id().uuid().simple().to_string();
         let claims = LogoutToken::new(&job.issuer, &client.id, &job.subject, &job.sid, &jti, op.env.now());
         let token = key.sign(LOGOUT_TOKEN_TYPE, &claims).map_err(|e| Failed::never(e.to_string()))?;
-        let answer = self.http.post(&target).form(&[("logout_token", token)]).send().await;
-        match answer {
+        match self.out.post_form(&target, Caller::Nobody, &[("logout_token", token)]).await {
             // §2.8: 400 is the client's refusal; asking again would not change it.
-            Ok(r) if r.status().is_success() || r.status().as_u16() == 400 => {
-                if !r.status().is_success() {
+            Ok(r) if r.is_ok() || r.status == 400 => {
+                if !r.is_ok() {
                     tracing::warn!(client = %client.id, "the client refused a logout token");
                 }
                 run.finish(run.begin().await?).await
             }
-            Ok(r) => Err(Failed::again(format!("{} answered {}", client.id, r.status()))),
-            Err(e) => Err(Failed::again(format!("{} could not be reached: {}", client.id, e.without_url()))),
+            Ok(r) => Err(Failed::again(format!("{} answered {}", client.id, r.status))),
+            Err(e) => Err(Failed::again(format!("{}: {e}", client.id))),
         }
     }
 }

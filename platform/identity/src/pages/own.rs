@@ -326,7 +326,7 @@ pub(super) async fn passkey_start(
     let why = own(&authz.granted, &OWN, None);
     let opened = identity.attributes(&why, s.person, &[&NAME]).await?;
     let name = opened.map_or_else(|| "いしかわID".to_owned(), |o| o.attributes.name.text);
-    Ok(axum::Json(Begun::new(identity.begin_new_passkey(&site, s.person, &name).await?)).into_response())
+    Ok(Json(Begun::new(identity.begin_new_passkey(&site, s.person, &name).await?)).into_response())
 }
 
 #[derive(Deserialize)]
@@ -348,7 +348,7 @@ pub(super) async fn passkey_finish(
     let site = site(&identity, &info, &parts).ok_or_else(no_site)?;
     let label = device(&parts);
     identity.finish_new_passkey(&site, s.person, f.ticket, &f.secret, &f.answer, &label).await?;
-    Ok(axum::Json(GoOn { location: "/id/passkeys".to_owned() }).into_response())
+    Ok(Json(GoOn { location: "/id/passkeys".to_owned() }).into_response())
 }
 
 #[derive(Deserialize)]

@@ -4,7 +4,7 @@ use axum::http::header::SET_COOKIE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use kenroku_http::{App, Form, Public, Query, RequestInfo, Result};
+use kenroku_http::{App, Form, Json, Public, Query, RequestInfo, Result};
 use kenroku_ui::parts::Step;
 use kenroku_ui::{Link, Page, Phrase};
 use serde::{Deserialize, Serialize};
@@ -288,7 +288,7 @@ pub(super) async fn state(_: Public, app: App, parts: Parts) -> Result<Response>
         Ok((ticket, ..)) => !is_open(&identity, &ticket),
         Err(_) => true,
     };
-    Ok(axum::Json(State { done }).into_response())
+    Ok(Json(State { done }).into_response())
 }
 
 /// What came of it.

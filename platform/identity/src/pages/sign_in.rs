@@ -145,7 +145,7 @@ pub(super) async fn passkey_start(
     let identity = app.get::<Identity>()?;
     let site = site(&identity, &info, &parts).ok_or_else(no_site)?;
     let after = After { next: inside(&start.next).to_owned() };
-    Ok(axum::Json(Begun::new(identity.begin_passkey(&site, after).await?)).into_response())
+    Ok(Json(Begun::new(identity.begin_passkey(&site, after).await?)).into_response())
 }
 
 #[derive(Deserialize)]
@@ -168,7 +168,7 @@ pub(super) async fn passkey_finish(
     let (person, after) = identity.finish_passkey(&site, f.ticket, &f.secret, &f.answer).await?;
     let started = identity.start_session(person, Proved::PASSKEY, &device(&parts), me.0.as_ref()).await?;
     let location = inside(&after.next).to_owned();
-    signed_in(&app, &parts, &started, axum::Json(GoOn { location }).into_response())
+    signed_in(&app, &parts, &started, Json(GoOn { location }).into_response())
 }
 
 fn password_form(page: Page, login: String, next: &str, wrongs: Vec<kenroku_ui::parts::Wrong>) -> View {
