@@ -28,6 +28,33 @@ fn it_serves_refuses_a_second_one_and_stops_when_asked() {
     assert_eq!(server.stop(), 0);
 }
 
+/// Whoever is called at night searches for the names that the runbook gives.
+#[test]
+fn the_metrics_of_the_runbook_are_there() {
+    let runbook =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/runbook/README.md")).unwrap();
+    let names = runbook.split('`').filter(|n| n.starts_with("kenroku_") || n.starts_with("process_"));
+    // This one is there only where NATS is configured, as the runbook says.
+    let names: Vec<&str> = names.filter(|n| *n != "kenroku_bus_nats_connected").collect();
+    assert!(names.len() > 5, "{names:?}");
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(kenroku(dir.path()));
+    let missing = || {
+        let (_, metrics) = server.get("/metrics");
+        names.iter().filter(|n| !metrics.contains(**n)).copied().collect::<Vec<_>>()
+    };
+    // The worker measures its depths a moment after the server answers.
+    let mut left = missing();
+    for _ in 0..5_000 {
+        if left.is_empty() {
+            break;
+        }
+        left = missing();
+    }
+    assert_eq!(left, Vec::<&str>::new());
+    assert_eq!(server.stop(), 0);
+}
+
 #[test]
 fn after_a_kill_it_starts_again() {
     let dir = tempfile::tempdir().unwrap();
