@@ -32,7 +32,8 @@ fn it_serves_refuses_a_second_one_and_stops_when_asked() {
 #[test]
 fn the_metrics_of_the_runbook_are_there() {
     let runbook =
-        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/runbook/README.md")).unwrap();
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/runbook/README.md"))
+            .unwrap();
     let names = runbook.split('`').filter(|n| n.starts_with("kenroku_") || n.starts_with("process_"));
     // This one is there only where NATS is configured, as the runbook says.
     let names: Vec<&str> = names.filter(|n| *n != "kenroku_bus_nats_connected").collect();
