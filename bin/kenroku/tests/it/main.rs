@@ -1,6 +1,7 @@
 //! The built binary from outside: its commands, exit codes and messages, and the server on a real port.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests stop at the first surprise")]
 
+mod card;
 mod commands;
 mod power;
 mod process;
