@@ -84,10 +84,16 @@ pub fn module() -> Module {
         .routes(crate::pages::routes())
         .locales(LOCALES)
         .routes(op::routes())
+        .tool("identity-op-clients", "/staff/identity/clients", ManageClients::META)
         .settings(&SETTINGS)
         .settings(&op::SETTINGS)
         .authenticator(|db, env| Box::new(Residents::new(db.clone(), env.clone())))
-        .demo(|app| Box::pin(crate::seed::demo(app)))
+        .demo(|app| {
+            Box::pin(async move {
+                let clients = op::demo::demo(&app).await?;
+                Ok(format!("{}; {clients}", crate::seed::demo(app).await?))
+            })
+        })
         .start(|builder| Box::pin(start(builder)))
         .work(|worker, app| {
             let worker = op::work(worker, app)?;

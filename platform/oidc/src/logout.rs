@@ -7,6 +7,7 @@ use kenroku_types::Timestamp;
 use serde::Serialize;
 
 use crate::client::ClientMetadata;
+use crate::redirect;
 use crate::token::secs;
 
 /// `typ` of a logout token.
@@ -40,10 +41,10 @@ impl<'a> LogoutToken<'a> {
     }
 }
 
-/// Whether the browser may be sent there after signing out: only to an address registered for that, letter by
-/// letter (RP-Initiated Logout §3).
+/// Whether the browser may be sent there after signing out: only to an address registered for that, compared as
+/// redirect addresses are (RP-Initiated Logout §3).
 pub fn may_return(client: &ClientMetadata, address: &str) -> bool {
-    client.post_logout_redirect_uris.iter().any(|u| u == address)
+    client.post_logout_redirect_uris.iter().any(|u| redirect::matches(u, address, client.application_type))
 }
 
 #[cfg(test)]

@@ -21,7 +21,9 @@ mod answer;
 mod authorize;
 pub mod clients;
 mod consent;
+mod console;
 mod decide;
+pub mod demo;
 mod device;
 mod grants;
 pub mod keys;
@@ -76,6 +78,10 @@ pub fn routes() -> Routes {
         .add(Op::new(Method::POST, "/oidc/logout/confirm", logout::confirm))
         .add(Op::new(Method::POST, "/oidc/register", register::register))
         .add(Op::new(Method::GET, "/oidc/form-post.js", answer::form_post_script))
+        .add(Op::new(Method::GET, "/staff/identity/clients", console::list).staff())
+        .add(Op::new(Method::POST, "/staff/identity/clients", console::register).staff())
+        .add(Op::new(Method::POST, "/staff/identity/clients/state", console::set_state).staff())
+        .add(Op::new(Method::POST, "/staff/identity/clients/keys", console::replace_keys).staff())
 }
 
 /// Puts the provider into the app.

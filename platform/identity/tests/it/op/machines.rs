@@ -172,3 +172,60 @@ async fn clients_register_with_the_operators_key_only(db: Db) {
     wrong["scope"] = json!("openid everything");
     assert_eq!(key.post_json("/oidc/register", &wrong).await.json()["error"], "invalid_client_metadata");
 }
+
+#[kenroku_store::test(&[], concurrent)]
+async fn the_operator_registers_and_stops_services_on_a_page(db: Db) {
+    use kenroku_access::{Actor, Assurance, SignIn, kernel};
+    use kenroku_types::{Id, Tenant};
+    let w = World::new(db).await;
+    let staff = |tenant, role| {
+        w.site.acting(Actor::Staff {
+            id: Id::from_uuid(uuid::Uuid::nil()),
+            tenant,
+            roles: vec![role],
+            sign_in: SignIn { assurance: Assurance::Passkey, at: w.site.app().env().now() },
+        })
+    };
+    let prefecture = Tenant::of(kenroku_types::MuniCode::new(17000).unwrap());
+    let page = "/staff/identity/clients";
+    assert_eq!(staff(prefecture, kernel::PREF_ADMIN).get(page).await.status, 404);
+    let operator = staff(Tenant::SHARED, kernel::OPERATOR);
+    assert_eq!(operator.get(page).await.status, 200);
+    let fields = |redirect: &str| {
+        form(&[
+            ("name", "新しいサービス"),
+            ("organisation", "例示株式会社"),
+            ("redirects", redirect),
+            ("method", "client_secret_basic"),
+            ("scopes", "openid profile"),
+            ("until", "2026-03-31"),
+        ])
+    };
+    let wrong = operator.post_form(page, &[], &fields("https://rp.example/*")).await.text();
+    assert!(wrong.contains("kr-wrongs") && !wrong.contains("client_secret <code>"), "{wrong}");
+    let made = operator.post_form(page, &[], &fields(REDIRECT)).await.text();
+    let value = |name: &str| {
+        let rest = made.split(&format!("{name} <code>")).nth(1).unwrap();
+        rest.split('<').next().unwrap().to_owned()
+    };
+    let (id, secret) = (value("client_id"), value("client_secret"));
+    let error = || async {
+        let auth = basic(&id, &secret);
+        let fields = [("grant_type", "authorization_code"), ("code", "x")];
+        w.post("/oidc/token", &[("authorization", &auth)], &fields).await.json()["error"].clone()
+    };
+    assert_eq!(error().await, "invalid_grant", "it authenticates");
+    let state = |active: &'static str| {
+        let (operator, body) = (&operator, form(&[("id", &id), ("active", active)]));
+        async move { operator.post_form("/staff/identity/clients/state", &[], &body).await }
+    };
+    assert_eq!(state("false").await.status, 303);
+    assert_eq!(error().await, "invalid_client");
+    assert_eq!(state("true").await.status, 303);
+    assert_eq!(error().await, "invalid_grant");
+    w.site.app().env().clock.advance(Duration::from_secs(100 * 86_400));
+    assert_eq!(error().await, "invalid_client", "the contract is over");
+    let keys = |body: &'static str| operator.post_form("/staff/identity/clients/keys", &[], body);
+    assert_eq!(keys("").await.status, 422);
+    assert_eq!(keys("sure=true").await.status, 303);
+}
