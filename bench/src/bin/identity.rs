@@ -89,7 +89,9 @@ fn main() -> Result<()> {
         ours.push(drive(&own, ROUND)?);
         theirs.push(drive(&peer, ROUND)?);
     }
-    println!("| client_credentials, ES256 JWT, {CONNECTIONS} connections | tokens/s | p50 ms | p99 ms | resident MiB |");
+    println!(
+        "| client_credentials, ES256 JWT, {CONNECTIONS} connections | tokens/s | p50 ms | p99 ms | resident MiB |"
+    );
     println!("|---|---|---|---|---|");
     let (a, b) = (row(&own, ours)?, row(&peer, theirs)?);
     println!("\nratio {:.1}", a / b);
@@ -179,7 +181,8 @@ fn start_peer(dir: &Path) -> Result<Server> {
 fn ready(mut server: Server, path: &str) -> Result<Server> {
     for _ in 0..30_000 {
         if let Ok(mut c) = Client::connect(&server)
-            && c.ask(&format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", server.at)).is_ok_and(|(s, _)| s == 200)
+            && c.ask(&format!("GET {path} HTTP/1.1\r\nhost: {}\r\n\r\n", server.at))
+                .is_ok_and(|(s, _)| s == 200)
         {
             return Ok(server);
         }

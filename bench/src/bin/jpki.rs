@@ -31,6 +31,9 @@ struct Sample {
     raw: [(Vec<u8>, Vec<u8>, Vec<u8>); 2],
 }
 
+/// One way to check a sample.
+type Check<'a> = &'a mut dyn FnMut(&Sample) -> Result<()>;
+
 fn main() -> Result<()> {
     let seconds: u64 = match std::env::args().nth(1) {
         Some(n) => n.parse().context("usage: jpki [SECONDS]")?,
@@ -57,7 +60,7 @@ fn main() -> Result<()> {
     let mut spent_on = [Duration::ZERO; 3];
     let mut rounds = 0u32;
     while spent_on.iter().sum::<Duration>() < limit {
-        let mut works: [&mut dyn FnMut(&Sample) -> Result<()>; 3] =
+        let mut works: [Check<'_>; 3] =
             [&mut raw, &mut |s| verify(&anchors, &spent, s), &mut |s| check(&anchors, &spent, &lists, s)];
         for (work, sum) in works.iter_mut().zip(&mut spent_on) {
             let began = clock.monotonic();
