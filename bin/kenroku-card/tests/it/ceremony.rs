@@ -11,17 +11,8 @@ use kenroku_sim_card::{Card as Simulated, PASSWORD, PIN, Pki, Resident};
 
 use crate::relying::RelyingParty;
 
-/// The simulated card as a channel.
-pub struct Soft(pub Simulated);
-
-impl Channel for Soft {
-    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, ChannelError> {
-        Ok(self.0.transmit(command))
-    }
-}
-
-pub fn soft(resident: u32, token: Token) -> Soft {
-    Soft(Simulated::of(&Resident::new(resident), &Pki::shipped().unwrap(), token).unwrap())
+pub fn simulated(resident: u32, token: Token) -> Simulated {
+    Simulated::of(&Resident::new(resident), &Pki::shipped().unwrap(), token).unwrap()
 }
 
 /// Answers as the test says, and remembers what was asked.
@@ -63,13 +54,13 @@ const RESIDENT: u32 = 3;
 
 struct Scene {
     party: RelyingParty,
-    card: Card<Soft>,
+    card: Card<Simulated>,
     person: Scripted,
 }
 
 impl Scene {
     fn new(resident: u32) -> Self {
-        let card = Card::new(soft(resident, Token::Card));
+        let card = Card::new(simulated(resident, Token::Card));
         Scene { party: RelyingParty::new(SERVER), card, person: Scripted::new() }
     }
 
@@ -93,7 +84,7 @@ impl Scene {
     }
 
     fn into_card(self) -> Simulated {
-        self.card.into_channel().0
+        self.card.into_channel()
     }
 }
 
@@ -240,7 +231,7 @@ fn a_card_of_an_ended_generation_is_refused_by_the_server() {
 fn phones_give_their_certificate_after_the_pin() {
     for (token, name) in [(Token::Android, CardToken::Android), (Token::Iphone, CardToken::Iphone)] {
         let mut s = Scene::new(RESIDENT);
-        s.card = Card::new(soft(RESIDENT, token));
+        s.card = Card::new(simulated(RESIDENT, token));
         s.sign_in().unwrap();
         assert_eq!(s.party.answers.lock().unwrap()[0].token, name);
     }
@@ -259,5 +250,5 @@ impl Channel for Foreign {
 fn another_card_is_recognised_as_another() {
     assert!(matches!(Card::new(Foreign).jpki().map(drop), Err(CardError::NotThisCard)));
     assert!(matches!(Card::new(Foreign).support().map(drop), Err(CardError::NotThisCard)));
-    assert!(Card::new(soft(RESIDENT, Token::Card)).jpki().is_ok());
+    assert!(Card::new(simulated(RESIDENT, Token::Card)).jpki().is_ok());
 }

@@ -5,7 +5,7 @@ use kenroku_card::secret::Pin;
 use kenroku_sim_card::Resident;
 use kenroku_sim_card::card::Token;
 
-use crate::ceremony::soft;
+use crate::ceremony::simulated;
 
 fn pin(text: &str) -> Pin {
     Pin::new(text.to_owned().into()).unwrap()
@@ -14,7 +14,7 @@ fn pin(text: &str) -> Pin {
 #[test]
 fn the_four_attributes_are_read_and_the_number_is_not() {
     let resident = Resident::new(3);
-    let mut card = Card::new(soft(3, Token::Card));
+    let mut card = Card::new(simulated(3, Token::Card));
     let mut support = card.support().unwrap();
     assert_eq!(support.tries().unwrap(), Tries(3));
     assert!(matches!(support.basic(pin("0000")), Err(CardError::WrongSecret { left: 2 })));
@@ -28,7 +28,7 @@ fn the_four_attributes_are_read_and_the_number_is_not() {
     assert!(matches!(basic.sex.as_str(), "1" | "2"));
     assert_eq!(format!("{basic:?}"), "Basic(…)");
 
-    let card = card.into_channel().0;
+    let card = card.into_channel();
     assert_eq!(card.number_selected(), 0);
     let chosen: Vec<_> =
         card.commands().iter().filter(|c| c[..4] == [0, 0xA4, 2, 0x0C]).map(|c| c[6]).collect();
@@ -38,7 +38,7 @@ fn the_four_attributes_are_read_and_the_number_is_not() {
 #[test]
 fn the_simulated_card_does_notice_who_asks_for_the_number() {
     // The control of the assertion above, past the types of the companion.
-    let mut card = soft(3, Token::Card).0;
+    let mut card = simulated(3, Token::Card);
     let select = [&[0x00, 0xA4, 0x04, 0x0C, 0x0A][..], kenroku_sim_card::card::SUPPORT].concat();
     card.transmit(&select);
     card.transmit(&[0x00, 0xA4, 0x02, 0x0C, 0x02, 0x00, 0x01]);
