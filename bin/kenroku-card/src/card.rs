@@ -22,7 +22,9 @@ pub enum CardError {
     #[error("マイナンバーカードではないようです。")]
     NotThisCard,
     /// The card has no 署名用 certificate.
-    #[error("このカードには署名用電子証明書が入っていません。市町の窓口で発行できます。")]
+    #[error(
+        "このカードには署名用電子証明書が入っていません。市町の窓口で発行できます（15歳未満の方には、原則として発行されません）。"
+    )]
     NoSignCertificate,
     /// The secret was wrong. Nothing was tried again.
     #[error("番号が違います。あと{left}回まちがえるとロックされます。")]

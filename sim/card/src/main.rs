@@ -57,7 +57,8 @@ fn main() -> Result<()> {
         }
         What::List { from } => {
             for r in Resident::all().skip(from as usize).take(20) {
-                println!("{:4} {} {} {} 第{}世代", r.number, r.name, r.birth, r.address, r.generation);
+                let sign = if r.can_sign() { "" } else { " 署名用なし" };
+                println!("{:4} {} {} {} 第{}世代{sign}", r.number, r.name, r.birth, r.address, r.generation);
             }
         }
         What::Anchors { folder } => {
