@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use kenroku_store::{Sql, Tx, params, row, sql};
 use kenroku_types::{JapaneseDate, Tenant, Timestamp};
+use kenroku_vault::{Category, LegalBasis, Purpose};
 use ring::digest::{SHA256, digest};
 
 use crate::error::{IdentityError, Result};
@@ -43,6 +44,14 @@ coded! {
         Health = "health",
     }
 }
+
+/// Both sides of a delegation see each other's name; the consent is the delegation.
+pub const EACH_OTHER: Purpose = Purpose {
+    code: "identity.each-other",
+    ja: "代理を頼んだ方と代理をする方が、互いの氏名を見る",
+    basis: LegalBasis::Consent,
+    categories: &[Category::Person],
+};
 
 /// Longest that an invitation by code can hold, and the default.
 pub const LONGEST: Duration = Duration::from_secs(365 * 86_400);

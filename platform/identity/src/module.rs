@@ -8,7 +8,7 @@ use kenroku_module::{HookError, Kind, Module, Setting, Values};
 use kenroku_vault::{Category, LegalBasis, Purpose, Vault};
 use serde::{Deserialize, Serialize};
 
-use crate::{Identity, LOCALES, MIGRATIONS, Residents, Rules, claims, credential, op, person};
+use crate::{Identity, LOCALES, MIGRATIONS, Residents, Rules, claims, credential, delegation, op, person};
 
 resource_kind! {
     /// いしかわID
@@ -66,7 +66,7 @@ pub fn module() -> Module {
             include_str!("../policies/identity.cedar"),
             "いしかわIDの内容をだれが見られ、だれが変えられるか。",
         )
-        .purposes(&[&OWN, &SIGN_IN, &REVIEW, &claims::RELEASE])
+        .purposes(&[&OWN, &SIGN_IN, &REVIEW, &claims::RELEASE, &delegation::EACH_OTHER])
         .fields(&[
             &person::NAME,
             &person::BIRTH,

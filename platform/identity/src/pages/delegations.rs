@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use axum::http::StatusCode;
 use axum::response::Response;
-use kenroku_access::Authz;
+use kenroku_access::{Authz, Granted, Permission};
 use kenroku_http::{App, Form, Result};
 use kenroku_ui::parts::{Choice, Wrong};
 use kenroku_ui::{Link, Page, Phrase};
+use kenroku_vault::{ConsentId, Disclosure};
 use serde::Deserialize;
 
-use super::{Action, FieldView, FormView, Me, RowView, View, see_other, show, show_as, stale, told};
-use crate::delegation::{Kind, Scope};
-use crate::model::DelegationId;
+use super::{Action, FieldView, FormView, Me, RowView, View, day, see_other, show, show_as, stale, told};
+use crate::delegation::{DelegationRow, EACH_OTHER, Kind, Scope};
+use crate::model::{DelegationId, PersonId};
+use crate::person::{NAME, vault_subject};
 use crate::session::Session;
 use crate::ticket::spaced;
 use crate::{ChangeOwn, Identity, ViewOwn};
@@ -38,13 +40,28 @@ fn scope_name(page: &Page, scope: Scope) -> Phrase {
     .phrase()
 }
 
-pub(super) async fn page(_: Authz<ViewOwn>, app: App, page: Page, me: Me) -> Result<Response> {
+pub(super) async fn page(authz: Authz<ViewOwn>, app: App, page: Page, me: Me) -> Result<Response> {
     let (identity, s) = (app.get::<Identity>()?, me.session()?);
-    list(&identity, page, &s, StatusCode::OK, Vec::new()).await
+    list(&identity, &authz.granted, page, &s, StatusCode::OK, Vec::new()).await
 }
 
-async fn list(
+/// The name of the other side, which both agreed to show each other with the delegation.
+async fn name_of<P: Permission>(
     identity: &Identity,
+    proof: &Granted<P>,
+    d: &DelegationRow,
+    me: PersonId,
+) -> Result<Option<String>> {
+    let other = if d.principal == me { d.agent } else { Some(d.principal) };
+    let Some(other) = other else { return Ok(None) };
+    let agreed = ConsentId::from_uuid(d.id.uuid());
+    let why = Disclosure::new(proof, &EACH_OTHER).consent(vault_subject(other), agreed);
+    Ok(identity.attributes(&why, other, &[&NAME]).await?.map(|o| o.attributes.name.text))
+}
+
+async fn list<P: Permission>(
+    identity: &Identity,
+    proof: &Granted<P>,
     page: Page,
     s: &Session,
     status: StatusCode,
@@ -52,28 +69,31 @@ async fn list(
 ) -> Result<Response> {
     let t = |key: &str| page.t(key).phrase();
     let all = identity.delegations(s.person).await?;
-    let rows = all.into_iter().map(|d| {
+    let mut rows = Vec::new();
+    for d in all {
         let title = match (d.principal == s.person, d.agent) {
             (true, Some(_)) => t("identity-acts-for-me"),
             (true, None) => t("identity-acts-invited"),
             (false, _) => t("identity-acts-mine"),
         };
-        let mut lines = vec![kind_name(&page, d.kind)];
+        let mut lines: Vec<Phrase> =
+            name_of(identity, proof, &d, s.person).await?.map(|n| Phrase::text(&n)).into_iter().collect();
+        lines.push(kind_name(&page, d.kind));
         lines.extend(d.scopes().into_iter().map(|scope| scope_name(&page, scope)));
-        lines.push(page.t("identity-acts-until").with("time", page.day_time(d.until)).phrase());
+        lines.push(page.t("identity-acts-until").with("time", day(&page, d.until)).phrase());
         let action = Action {
             action: "/id/delegations/end",
             hidden: vec![("id", d.id.to_string())],
             label: t("identity-acts-end"),
         };
-        RowView { title, lines, action: Some(action) }
-    });
+        rows.push(RowView { title, lines, action: Some(action) });
+    }
     let mut code = FieldView::new("id-accept", "code", t("identity-accept-code"));
     code.hint = t("identity-accept-hint");
     let v = View {
         lead: t("identity-delegations-lead"),
         wrongs,
-        rows: rows.collect(),
+        rows,
         form: Some(FormView {
             action: "/id/delegations/accept",
             method: "post",
@@ -174,7 +194,7 @@ pub(super) struct Accept {
 }
 
 pub(super) async fn accept(
-    _: Authz<ChangeOwn>,
+    authz: Authz<ChangeOwn>,
     app: App,
     page: Page,
     me: Me,
@@ -185,7 +205,7 @@ pub(super) async fn accept(
         Ok(_) => Ok(see_other("/id/delegations")),
         Err(e) => {
             let (status, wrong) = told(&page, e, "id-accept")?;
-            list(&identity, page, &s, status, vec![wrong]).await
+            list(&identity, &authz.granted, page, &s, status, vec![wrong]).await
         }
     }
 }

@@ -12,7 +12,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kenroku_http::{App, Op, RequestInfo, Routes};
-use kenroku_types::Problem;
+use kenroku_types::{JapaneseDate, Problem, Timestamp};
 use kenroku_ui::parts::{Choice, Step, Wrong};
 use kenroku_ui::{Html, Link, Page, Phrase};
 
@@ -70,6 +70,7 @@ pub(crate) struct View {
     passkey: Option<Passkey>,
     form: Option<FormView>,
     wait: &'static str,
+    rows_title: Phrase,
     rows: Vec<RowView>,
     steps: Vec<Step>,
     /// Whether the steps are ways in order of ease.
@@ -144,10 +145,18 @@ struct Shown {
     v: View,
 }
 
-/// Dresses a view; every page but the first has the way back to one's own page.
+/// Dresses a view; every page but the first has the way back: to one's own page, or to the portal for visitors.
 fn show(page: Page, title: Phrase, v: View) -> Response {
-    let home = page.t("identity-home").phrase();
-    Html(Shown { page: page.crumb(home, "/id").title(title), v }).into_response()
+    let (home, href) = match page.signed_in {
+        true => (page.t("identity-home").phrase(), "/id"),
+        false => (page.t("identity-portal").phrase(), "/"),
+    };
+    Html(Shown { page: page.crumb(home, href).title(title), v }).into_response()
+}
+
+/// A day that lies far from today: with its year.
+fn day(page: &Page, t: Timestamp) -> Phrase {
+    JapaneseDate::of(t).map_or_else(|_| page.day_time(t), |date| page.date(date))
 }
 
 /// The same with a status other than 200.

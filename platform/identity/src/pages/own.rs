@@ -15,8 +15,8 @@ use serde::Deserialize;
 
 use super::sign_in::{Begun, GoOn, no_site};
 use super::{
-    Action, FieldView, FormView, Me, Passkey, RowView, View, class_name, device, see_other, show, show_as,
-    site, stale, told, way_name,
+    Action, FieldView, FormView, Me, Passkey, RowView, View, class_name, day, device, see_other, show,
+    show_as, site, stale, told, way_name,
 };
 use crate::credential::Kind;
 use crate::error::IdentityError;
@@ -63,31 +63,25 @@ pub(super) async fn home(
         (t("identity-area"), area),
         (t("identity-signed-in-by"), way_name(&page, crate::model::assurance_code(s.sign_in.assurance))),
     ];
-    let step = |title: &str, text: &str, time: &str, href: &str| Step {
+    let step = |title: &str, text: &str, href: &str| Step {
         title: t(title),
         text: t(text),
-        time: t(time),
+        time: Phrase::default(),
         href: href.to_owned(),
     };
-    let once = "identity-time-1";
     if person.state == PersonState::Moved {
-        v.steps.push(step(
-            "identity-replace",
-            "identity-replace-text",
-            "identity-time-5",
-            "/id/register/terms?act=replace",
-        ));
+        v.steps.push(step("identity-replace", "identity-replace-text", "/id/register/terms?act=replace"));
     }
     if !has_passkey {
-        v.steps.push(step("identity-passkeys-add", "identity-passkeys-add-text", once, "/id/passkeys"));
+        v.steps.push(step("identity-passkeys-add", "identity-passkeys-add-text", "/id/passkeys"));
     }
-    v.steps.push(step("identity-profile", "identity-profile-text", once, "/id/profile"));
-    v.steps.push(step("identity-delegations", "identity-delegations-text", once, "/id/delegations"));
+    v.steps.push(step("identity-profile", "identity-profile-text", "/id/profile"));
+    v.steps.push(step("identity-delegations", "identity-delegations-text", "/id/delegations"));
     if has_passkey {
-        v.steps.push(step("identity-passkeys", "identity-passkeys-text", once, "/id/passkeys"));
+        v.steps.push(step("identity-passkeys", "identity-passkeys-text", "/id/passkeys"));
     }
-    v.steps.push(step("identity-devices", "identity-devices-text", once, "/id/devices"));
-    v.steps.push(step("identity-history", "identity-history-text", once, "/id/history"));
+    v.steps.push(step("identity-devices", "identity-devices-text", "/id/devices"));
+    v.steps.push(step("identity-history", "identity-history-text", "/id/history"));
     v.actions = vec![Action { action: "/id/sign-out", hidden: Vec::new(), label: t("identity-sign-out") }];
     let title = t("identity-home");
     let mut response = super::Html(super::Shown { page: page.title(title), v }).into_response();
@@ -134,17 +128,19 @@ pub(super) async fn profile(authz: Authz<ViewOwn>, app: App, page: Page, me: Me)
             ProofMethod::Guardian => "identity-proof-guardian",
         };
         v.facts.push((t("identity-proof"), t(how)));
-        v.facts.push((t("identity-proof-at"), page.day_time(o.provenance.verified_at)));
+        v.facts.push((t("identity-proof-at"), day(&page, o.provenance.verified_at)));
     }
     let seen = identity
         .vault()
         .accesses(kenroku_types::Tenant::SHARED, vault_subject(s.person), None, 20)
         .await
         .map_err(Problem::from)?;
+    v.rows_title = t("identity-seen");
     for row in seen {
         let why = match row.purpose.as_str() {
             "identity.own" => t("identity-seen-own"),
             "identity.release" => t("identity-seen-release"),
+            "identity.each-other" => t("identity-seen-each-other"),
             "identity.review" => t("identity-seen-review"),
             _ => t("identity-seen-sign-in"),
         };
@@ -274,12 +270,12 @@ async fn passkeys_page(
         if !c.label.is_empty() {
             lines.push(Phrase::text(&c.label));
         }
-        lines.push(page.t("identity-key-since").with("time", page.day_time(c.created_at)).phrase());
+        lines.push(page.t("identity-key-since").with("time", day(&page, c.created_at)).phrase());
         if let Some(at) = c.last_used_at {
             lines.push(page.t("identity-key-used").with("time", page.day_time(at)).phrase());
         }
         if let Some(at) = c.not_after {
-            lines.push(page.t("identity-key-until").with("time", page.day_time(at)).phrase());
+            lines.push(page.t("identity-key-until").with("time", day(&page, at)).phrase());
         }
         let action = Action {
             action: "/id/passkeys/remove",

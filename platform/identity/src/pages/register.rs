@@ -309,7 +309,10 @@ pub(super) async fn done(_: Public, app: App, page: Page, me: Me, parts: Parts) 
     };
     let (proved, to) = match outcome {
         Outcome::Registered => (Proved::CARD_SIGN, "/id?welcome=1".to_owned()),
-        Outcome::Proved => (Proved::CARD_SIGN, "/id/profile".to_owned()),
+        Outcome::Proved => {
+            let next = card::next_of(&ticket)?;
+            (Proved::CARD_SIGN, if next == "/id" { "/id/profile".to_owned() } else { next })
+        }
         Outcome::SignedIn => (Proved::CARD, card::next_of(&ticket)?),
         other => return Ok(ended(page, other)),
     };

@@ -79,7 +79,11 @@ fn choices(page: Page, wish: &Wish, status: StatusCode, wrongs: Vec<kenroku_ui::
         title: t("identity-sign-in-card"),
         text: t("identity-sign-in-card-text"),
         time: t("identity-time-2"),
-        href: format!("/id/register/terms{query}&act=sign-in"),
+        // Only the certificate for signatures proves more than the one for signing in.
+        href: format!(
+            "/id/register/terms{query}&act={}",
+            if need > Assurance::JpkiAuth { "replace" } else { "sign-in" }
+        ),
     });
     if need <= Assurance::PasswordOtp {
         v.steps.push(Step {
