@@ -94,6 +94,9 @@ pub struct Field {
     pub category: Category,
     /// Its legal class.
     pub data: DataClass,
+    /// Whether it belongs to the installation as a whole, so that staff of a government can read it with
+    /// [`Disclosure::of_everybody`](crate::Disclosure::of_everybody).
+    pub shared: bool,
 }
 
 impl Field {
@@ -106,7 +109,14 @@ impl Field {
         class: RetentionClass,
         category: Category,
     ) -> Self {
-        Field { module, table, column, ja, class, category, data: DataClass::Personal }
+        Field { module, table, column, ja, class, category, data: DataClass::Personal, shared: false }
+    }
+
+    /// It belongs to the installation as a whole, such as the ID that all municipalities share.
+    #[must_use]
+    pub const fn shared(mut self) -> Self {
+        self.shared = true;
+        self
     }
 
     /// It needs special care (要配慮個人情報): only a permission of that class opens it.

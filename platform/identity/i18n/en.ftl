@@ -306,3 +306,17 @@ identity-life-30 = 30 days
 identity-life-180 = 180 days
 identity-life-365 = 1 year
 identity-scope-none = Choose at least one.
+
+# Staff
+identity-review = Registrations that look alike
+identity-review-lead = Same name, date of birth and sex. Compare both and decide. Each opening is recorded for the person.
+identity-review-none = Nothing to review
+identity-review-none-text = A registration that looks like a known one appears here.
+identity-review-alike = Same name, birth and sex
+identity-review-claims = The card does not fit the registration of whoever was signed in
+identity-review-newcomer = New registration
+identity-review-known = Known registration
+identity-review-question = Is it one person?
+identity-review-same = One person (the new card moves to the known registration, which is proved again)
+identity-review-different = Two people (the new registration is opened)
+identity-review-decide = Decide

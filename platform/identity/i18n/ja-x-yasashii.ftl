@@ -306,3 +306,17 @@ identity-life-30 = 30日《にち》
 identity-life-180 = 180日《にち》
 identity-life-365 = 1年《ねん》
 identity-scope-none = 1つ 選んで《えらんで》ください。
+
+# Staff
+identity-review = 同じ《おなじ》 人《ひと》かもしれない 登録《とうろく》
+identity-review-lead = 名前《なまえ》と 生まれた《うまれた》 日《ひ》と 性別《せいべつ》が 同じ《おなじ》です。見た《みた》 ことは 残ります《のこります》。
+identity-review-none = 見る《みる》 ものは ありません
+identity-review-none-text = 同じ《おなじ》ものが あったら、ここに 出ます《でます》。
+identity-review-alike = 同じ《おなじ》 名前《なまえ》
+identity-review-claims = カードが 登録《とうろく》と ちがう
+identity-review-newcomer = 新しい《あたらしい》 登録《とうろく》
+identity-review-known = 前《まえ》の 登録《とうろく》
+identity-review-question = 同じ《おなじ》 人《ひと》ですか
+identity-review-same = 同じ《おなじ》 人《ひと》
+identity-review-different = ちがう 人《ひと》
+identity-review-decide = 決める《きめる》

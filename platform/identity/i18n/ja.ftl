@@ -306,3 +306,17 @@ identity-life-30 = 30日
 identity-life-180 = 180日
 identity-life-365 = 1年
 identity-scope-none = 頼むことを1つ以上選んでください。
+
+# Staff
+identity-review = 同じ方かもしれない登録
+identity-review-lead = 氏名・生年月日・性別が同じ登録です。両方を見比べて決めてください。開いたことは、ご本人の記録に残ります。
+identity-review-none = 確かめるものはありません
+identity-review-none-text = 新しい登録が重なったときに、ここに出ます。
+identity-review-alike = 同じ氏名・生年月日・性別
+identity-review-claims = ログインした方のカードの内容が、登録と違う
+identity-review-newcomer = 新しい登録
+identity-review-known = 前からの登録
+identity-review-question = 同じ方ですか
+identity-review-same = 同じ方（新しいカードを前からの登録に移し、確かめ直しをお願いする）
+identity-review-different = 別の方（新しい登録を使えるようにする）
+identity-review-decide = 決める

@@ -35,6 +35,7 @@ pub mod op;
 mod pages;
 pub mod person;
 mod residents;
+pub mod review;
 pub mod seed;
 pub mod session;
 pub mod subject;

@@ -19,7 +19,7 @@ permission! {
     pub ViewOwn = "identity.view-own" on IshikawaId, view, personal;
     /// 自分のいしかわIDの鍵・端末・代理を変える
     pub ChangeOwn = "identity.change-own" on IshikawaId, operate, personal;
-    /// 同じ方かもしれない登録を確かめ、窓口で本人を確かめて登録する
+    /// 同じ方かもしれない登録を、両方の登録内容を見て確かめる
     pub ReviewPeople = "identity.review-people" on IshikawaId, operate, personal;
     /// ご本人が同意した項目を、同意した相手に渡す
     pub ReleaseClaims = "identity.release-claims" on IshikawaId, view, personal;
@@ -59,8 +59,8 @@ pub fn module() -> Module {
             id: "id-desk",
             ja: "いしかわID窓口",
             en: "Ishikawa ID desk",
-            about_ja: "同じ方かもしれない登録を確かめ、カードのない方を窓口で登録します。",
-            home: RoleHome::Government,
+            about_ja: "同じ方かもしれない登録を確かめます。",
+            home: RoleHome::Prefecture,
         }])
         .policies(
             include_str!("../policies/identity.cedar"),
@@ -82,6 +82,7 @@ pub fn module() -> Module {
                 .add(op!(crate::api::card_answer).rate(2.0, 60.0).body_limit(64 * 1024)),
         )
         .routes(crate::pages::routes())
+        .tool("identity-review", "/staff/identity/people", ReviewPeople::META)
         .locales(LOCALES)
         .routes(op::routes())
         .tool("identity-op-clients", "/staff/identity/clients", ManageClients::META)

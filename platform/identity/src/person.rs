@@ -27,7 +27,7 @@ pub const KEEP: RetentionClass = RetentionClass {
     source: "登録している間。退会のときに鍵を消す（個人情報の保護に関する法律 第22条に準ずる）",
 };
 const fn field(column: &'static str, ja: &'static str) -> Field {
-    Field::new("identity", "identity_proof", column, ja, KEEP, Category::Person)
+    Field::new("identity", "identity_proof", column, ja, KEEP, Category::Person).shared()
 }
 /// 氏名.
 pub const NAME: Field = field("name", "氏名");

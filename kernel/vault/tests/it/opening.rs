@@ -148,6 +148,8 @@ async fn purpose_permission_and_basis_are_asked(db: Db) {
     let e = open_name(staff(NOMI, &AGREED).consent(other, consent)).await.unwrap_err();
     assert_eq!(e, Error::ConsentMissing("probe.agreed"), "somebody else's consent");
     assert_eq!(open_name(staff(NOMI, &MINE)).await.unwrap_err(), Error::NotOwn("probe.mine"));
+    let e = vault.disclose(&staff(NOMI, &VISIT).of_everybody(), &[who], &[&NAME]).await.unwrap_err();
+    assert!(matches!(e, Error::NotForPurpose { .. }), "what one government keeps is not everybody's: {e}");
     const FORGOTTEN: Field =
         Field::new("probe", "probe_person", "note", "メモ", KEEP, kenroku_vault::Category::Person);
     let e = vault.disclose(&staff(NOMI, &VISIT), &[who], &[&FORGOTTEN]).await.unwrap_err();
@@ -202,7 +204,7 @@ fn own_proof(me: SubjectId) -> Granted<ViewVisits> {
 
 struct Nobody;
 impl kenroku_access::Authenticator for Nobody {
-    fn session<'a>(&'a self, _: &'a str) -> kenroku_access::Answer<'a, Option<Actor>> {
+    fn session<'a>(&'a self, _: &'a str, _: &'a str) -> kenroku_access::Answer<'a, Option<Actor>> {
         Box::pin(async { Ok(None) })
     }
     fn key<'a>(&'a self, _: &'a str) -> kenroku_access::Answer<'a, Option<Actor>> {

@@ -3,6 +3,7 @@
 mod delegations;
 mod own;
 mod register;
+mod review;
 mod sign_in;
 
 use askama::Template;
@@ -57,6 +58,8 @@ pub(crate) fn routes() -> Routes {
         .post("/id/delegations/invite", delegations::invite)
         .post("/id/delegations/accept", delegations::accept)
         .post("/id/delegations/end", delegations::end)
+        .add(Op::new(Method::GET, "/staff/identity/people", review::page).staff())
+        .add(Op::new(Method::POST, "/staff/identity/people/decide", review::decide).staff())
 }
 
 /// What a page shows, in the order of the template; what is empty is left out.

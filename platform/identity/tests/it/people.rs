@@ -3,14 +3,16 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use kenroku_access::Granted;
 use kenroku_bus::{Consumer, Failed, Handle, Received, Worker};
 use kenroku_contracts::identity::{EndReason, SessionEnded};
-use kenroku_identity::IdentityError;
 use kenroku_identity::claims::Claim;
 use kenroku_identity::credential::{Handle as Found, Kind, NewCredential};
 use kenroku_identity::model::PersonState;
 use kenroku_identity::person::Registered;
+use kenroku_identity::review::Decision;
 use kenroku_identity::session::Proved;
+use kenroku_identity::{IdentityError, ReviewPeople};
 use kenroku_module::test::TestSite;
 use kenroku_store::{Db, Tx};
 use kenroku_types::Tenant;
@@ -91,6 +93,44 @@ async fn whoever_comes_twice_waits_for_an_operator(db: Db) {
     let half = taken.id;
     assert_eq!(i.register(taken).await.unwrap_err(), IdentityError::CredentialTaken);
     assert_eq!(i.person(half).await.unwrap(), None, "no half person stays behind");
+}
+
+#[kenroku_store::test(&[])]
+async fn an_operator_tells_two_people_apart_or_joins_one(db: Db) {
+    let site = site(db).await;
+    let i = identity(&site);
+    let desk: Granted<ReviewPeople> = Granted::for_system("desk", Tenant::of("17000".parse().unwrap()));
+    let known = register(&i, "模擬　花子").await;
+    i.add_credential(known, &passkey(1)).await.unwrap();
+    let come = async |n: u8| {
+        site.app().env().clock.advance(Duration::from_secs(1));
+        let mut new = newcomer(&i, "模擬　花子", "石川県金沢市鞍月１");
+        new.credentials = vec![NewCredential::new(Kind::JpkiAuth, Found::Bytes(vec![n; 16]))];
+        let id = new.id;
+        i.register(new).await.unwrap();
+        id
+    };
+    let twin = come(7).await;
+    let open = i.reviews(&desk).await.unwrap();
+    assert_eq!(open.iter().map(|r| (r.newcomer, r.known)).collect::<Vec<_>>(), [(twin, known)]);
+    let [new, old] = i.both_sides(&desk, &open[0], Some(i.env().id())).await.unwrap();
+    assert_eq!(new.unwrap().attributes.name, old.unwrap().attributes.name);
+    let seen = i.vault().accesses(Tenant::SHARED, SubjectId::from_uuid(known.uuid()), None, 9).await.unwrap();
+    assert_eq!((seen[0].actor.as_str(), seen[0].purpose.as_str()), ("system:desk", "identity.review"));
+    i.decide(&desk, open[0].id, open[0].version, Decision::Different).await.unwrap();
+    let again = i.decide(&desk, open[0].id, open[0].version, Decision::Same).await.unwrap_err();
+    assert_eq!(again, IdentityError::Stale, "decided once");
+    assert_eq!(i.person(twin).await.unwrap().unwrap().state, PersonState::Active);
+
+    let third = come(8).await;
+    let open = i.reviews(&desk).await.unwrap();
+    assert_eq!(open.iter().map(|r| (r.newcomer, r.known)).collect::<Vec<_>>(), [(third, known)]);
+    i.decide(&desk, open[0].id, open[0].version, Decision::Same).await.unwrap();
+    let row = i.person(known).await.unwrap().unwrap();
+    let joined = i.person(third).await.unwrap().unwrap().state;
+    assert_eq!((row.state, joined), (PersonState::Moved, PersonState::Closed));
+    let kinds: Vec<Kind> = i.credentials(known).await.unwrap().into_iter().map(|c| c.kind).collect();
+    assert_eq!(kinds, [Kind::JpkiAuth, Kind::Passkey], "the card came over, the passkey stayed");
 }
 
 #[kenroku_store::test(&[])]
