@@ -49,7 +49,9 @@ use kenroku_store::{ModuleMigrations, migrations};
 
 pub use error::{IdentityError, Result};
 pub use identity::{Identity, Rules};
-pub use module::{ChangeOwn, IshikawaId, ManageClients, ReleaseClaims, ReviewPeople, ViewOwn, module};
+pub use module::{
+    ChangeOwn, ID_DESK, IshikawaId, ManageClients, ReleaseClaims, ReviewPeople, ViewOwn, module,
+};
 pub use residents::Residents;
 pub use session::area;
 pub use ways::{After, CodeStep};

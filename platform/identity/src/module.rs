@@ -1,7 +1,7 @@
 //! What the module hands to the binary.
 
 use kenroku_access::accounts::{Passwords, ThrottleRules};
-use kenroku_access::{Permission as _, Role, RoleHome, permission, resource_kind};
+use kenroku_access::{Permission as _, Role, RoleHome, RoleId, permission, resource_kind};
 use kenroku_bus::{Done, Failed, Job, Running, Schedule, Work};
 use kenroku_http::{App, AppBuilder, Routes, op};
 use kenroku_module::{HookError, Kind, Module, Setting, Values};
@@ -26,6 +26,9 @@ permission! {
     /// いしかわIDで認証するサービス（クライアント）と署名鍵を管理する
     pub ManageClients = "identity.manage-clients" on IshikawaId, manage;
 }
+
+/// いしかわID窓口.
+pub const ID_DESK: RoleId = RoleId::new("id-desk");
 
 /// The person looks at their own registration.
 pub(crate) const OWN: Purpose = Purpose {
