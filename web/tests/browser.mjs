@@ -51,6 +51,7 @@ const STAFF_PAGES = {
   "/staff/snow/refused": "demo-snow",
   "/staff/snow/refused?{refused}": "demo-snow",
   "/staff/bus": "demo-operator",
+  "/staff/keys": "demo-nomi",
 };
 const PASSWORD = "kenroku-demo-2026";
 export const PAGES =

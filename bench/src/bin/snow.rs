@@ -61,7 +61,7 @@ async fn main() -> Result<()> {
         snow.add_vehicle(tenant, &vehicle, &route).await?;
         let device: Id<_> = env.id();
         let since = env.now().minus(Duration::from_secs(60));
-        snow.add_device(tenant, device, &n.to_string(), "bench", true, Some((vehicle.id, since))).await?;
+        snow.add_device(tenant, device, "bench", true, Some((vehicle.id, since))).await?;
         let points = tour.iter().flat_map(|(i, d)| {
             let points = segments[*i as usize].points.iter().copied();
             if *d == Direction::Forward { points.collect::<Vec<_>>() } else { points.rev().collect() }

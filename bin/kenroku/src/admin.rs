@@ -3,14 +3,15 @@
 use std::fmt::Write as _;
 use std::io::{BufRead as _, IsTerminal as _};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::Subcommand;
-use kenroku_access::accounts::{Accounts, NewStaff};
-use kenroku_access::kernel::{ManageStaff, ViewStaff};
-use kenroku_access::{Granted, Matrix, RoleId};
+use kenroku_access::accounts::{Accounts, KeyHolder, KeyId, NewKey, NewStaff};
+use kenroku_access::kernel::{ManageKeys, ManageStaff, ViewStaff};
+use kenroku_access::{Granted, Matrix, PermissionMeta, Policies, RoleId};
 use kenroku_module::{Module, Values};
 use kenroku_places::Places;
-use kenroku_types::{Clock, MuniCode, Tenant};
+use kenroku_types::{Clock, Env, Id, MuniCode, Tenant};
 use kenroku_vault::{LOG_TABLES, verify_log};
 
 use crate::cli::print;
@@ -45,6 +46,37 @@ pub enum AdminCommand {
     ListStaff {
         /// As for `add-staff`.
         #[arg(long, default_value = "installation")]
+        tenant: String,
+    },
+    /// Issue a key for a device, or with --scope for a vendor's program. It is shown this once.
+    AddKey {
+        /// What people call the device or program.
+        label: String,
+        /// Whose: a municipality's or the prefecture's code (17211).
+        #[arg(long)]
+        tenant: String,
+        /// The device or program that gets a further key; a new one when left out.
+        #[arg(long, value_name = "ID")]
+        holder: Option<String>,
+        /// Permission that the program may use at most; repeat for several. `kenroku admin matrix` lists them.
+        #[arg(long = "scope")]
+        scopes: Vec<String>,
+        /// Days until it ends; without it the key ends when it is revoked.
+        #[arg(long)]
+        days: Option<u32>,
+    },
+    /// List the keys of devices and programs of a tenant, without the keys themselves.
+    ListKeys {
+        /// As for `add-key`.
+        #[arg(long)]
+        tenant: String,
+    },
+    /// Stop a key at once.
+    RevokeKey {
+        /// The key's id, as `list-keys` shows it.
+        id: String,
+        /// As for `add-key`.
+        #[arg(long)]
         tenant: String,
     },
     /// Compare the log of who read personal data with its witness (setting vault.witness_folder), row by row.
@@ -87,6 +119,47 @@ pub async fn run(modules: Vec<Module>, values: Values, what: AdminCommand) -> Re
             let new = NewStaff { login: &login, name, password: &password, roles: &roles };
             let id = accounts.create_staff(&by, &new).await.map_err(refused)?;
             print(&format!("{login} can sign in now (account {id})\n"))
+        }
+        AdminCommand::AddKey { label, tenant, holder, scopes, days } => {
+            let by: Granted<ManageKeys> = Granted::for_system(BY, tenant_of(&tenant)?);
+            let scopes = scopes.iter().map(|id| scope(&policies, id)).collect::<Result<Vec<_>, _>>()?;
+            let accounts = accounts(modules, &values).await?;
+            let env = Env::system();
+            let holder = if scopes.is_empty() {
+                KeyHolder::Device(holder.map_or_else(|| Ok(env.id()), |id| id_of(&id))?)
+            } else {
+                KeyHolder::Client(holder.map_or_else(|| Ok(env.id()), |id| id_of(&id))?)
+            };
+            let day = Duration::from_secs(24 * 3600);
+            let expires = days.map(|d| env.now().plus(day * d));
+            let new = NewKey { holder, scopes: &scopes, label: &label, expires };
+            let key = accounts.issue_key(&by, &new).await.map_err(refused)?;
+            let (kind, id) = match holder {
+                KeyHolder::Device(id) => ("device", id.to_string()),
+                KeyHolder::Client(id) => ("program", id.to_string()),
+            };
+            print(&format!(
+                "{kind} {id}\nkey id {}\nkey    {}\nWrite the key down: it cannot be shown again.\n",
+                key.id, key.secret
+            ))
+        }
+        AdminCommand::ListKeys { tenant } => {
+            let by: Granted<ManageKeys> = Granted::for_system(BY, tenant_of(&tenant)?);
+            let accounts = accounts(modules, &values).await?;
+            let rows = accounts.list_keys(&by).await.map_err(refused)?;
+            let now = Env::system().now();
+            let lines = rows.iter().map(|r| {
+                let state = r.ended_at(now).map_or_else(|| "active".to_owned(), |t| format!("ended {t}"));
+                format!("{} {:<7}{} {state} {} {}\n", r.id, r.kind, r.holder, r.label, r.scopes)
+            });
+            print(&format!("{}{} keys\n", lines.collect::<String>(), rows.len()))
+        }
+        AdminCommand::RevokeKey { id, tenant } => {
+            let by: Granted<ManageKeys> = Granted::for_system(BY, tenant_of(&tenant)?);
+            let key: KeyId = id_of(&id)?;
+            let accounts = accounts(modules, &values).await?;
+            accounts.revoke_key(&by, key).await.map_err(refused)?;
+            print(&format!("the key {id} opens nothing any more\n"))
         }
         AdminCommand::ListStaff { tenant } => {
             let tenant = tenant_of(&tenant)?;
@@ -149,6 +222,19 @@ async fn accounts(modules: Vec<Module>, values: &Values) -> Result<std::sync::Ar
 
 fn refused(e: kenroku_access::accounts::AccountError) -> Stop {
     Stop::new(Code::Data, e.to_string())
+}
+
+/// The permission of an id, if a program may have it.
+fn scope(policies: &Policies, id: &str) -> Result<PermissionMeta, Stop> {
+    let known = policies.permissions().iter().find(|p| p.id == id && p.data.is_none());
+    known.copied().ok_or_else(|| {
+        let says = format!("a program cannot have “{id}”; `kenroku admin matrix` lists the permissions");
+        Stop::new(Code::Usage, says)
+    })
+}
+
+fn id_of<K>(text: &str) -> Result<Id<K>, Stop> {
+    text.parse().map_err(|_| Stop::new(Code::Usage, format!("“{text}” is no id")))
 }
 
 /// The tenant of a code.

@@ -1,4 +1,5 @@
-//! What a request shows to prove who sends it: a session cookie, or a key in `Authorization`. That the cookie
+//! What a request shows to prove who sends it: a session cookie, or a key in `Authorization` (`X-Device-Key` for
+//! devices that cannot set that). That the cookie
 //! was not used by another site is the HTTP layer's guard, which stands before every handler.
 
 use std::time::Duration;
@@ -29,6 +30,9 @@ pub struct WebRules {
     /// When cookies are `Secure`.
     pub secure: SecureCookies,
 }
+
+/// Where a device puts its key when its maker left it no way to set `Authorization`.
+const DEVICE_KEY: &str = "x-device-key";
 
 /// Name of the session cookie without TLS.
 const PLAIN: &str = "kr_session";
@@ -90,6 +94,9 @@ pub(crate) fn of(parts: &Parts, web: &WebRules) -> Result<Credential, Refusal> {
             None => Err(Refusal::KeyUnknown),
         };
     }
+    if let Some(key) = parts.headers.get(DEVICE_KEY) {
+        return key.to_str().map(|k| Credential::Key(k.trim().to_owned())).map_err(|_| Refusal::KeyUnknown);
+    }
     let Some(token) = web.session_token(parts) else { return Ok(Credential::None) };
     Ok(Credential::Session(token.to_owned()))
 }
@@ -144,5 +151,7 @@ mod tests {
         assert_eq!(with("bearer krd_x"), Ok(Credential::Key("krd_x".to_owned())));
         assert_eq!(with("Basic YTpi"), Err(Refusal::KeyUnknown));
         assert_eq!(with("krd_x"), Err(Refusal::KeyUnknown));
+        let device = parts("POST", &[("cookie", "kr_session=abc"), ("x-device-key", "krd_x")], false);
+        assert_eq!(of(&device, &web), Ok(Credential::Key("krd_x".to_owned())));
     }
 }

@@ -128,7 +128,7 @@ pub struct Base {
     pub witness: Option<FileWitness>,
     /// How cookies are set.
     pub web: WebRules,
-    /// Who knows sessions and keys; the kernel's staff accounts when absent.
+    /// Who knows sessions and keys before the kernel's accounts and the modules are asked: for tests.
     pub authenticator: Option<Box<dyn Authenticator>>,
     /// What all pages share.
     pub look: Look,
@@ -151,9 +151,10 @@ pub async fn assemble(modules: Vec<Module>, base: Base) -> Result<Assembly, Asse
     let policies = Policies::new(base.tenants, modules.iter().map(|m| m.access.clone()))?;
     let rules = AccountRules::default();
     let accounts = Accounts::new(base.db.clone(), base.env.clone(), &policies, Passwords::default(), rules);
-    let first = base.authenticator.unwrap_or_else(|| Box::new(accounts.clone()));
+    let own: Box<dyn Authenticator> = Box::new(accounts.clone());
     let others = modules.iter().filter_map(|m| m.authenticator.map(|make| make(&base.db, &base.env)));
-    let known: Vec<Box<dyn Authenticator>> = std::iter::once(first).chain(others).collect();
+    let known: Vec<Box<dyn Authenticator>> =
+        base.authenticator.into_iter().chain([own]).chain(others).collect();
     let access = Access::new(policies, known, base.web);
     let mut builder = App::builder(base.env, base.settings, base.db, access.clone());
     builder.put(access);

@@ -14,8 +14,11 @@
 
 mod about;
 mod home;
+mod keys;
 mod staff;
 
+use kenroku_access::Permission as _;
+use kenroku_access::kernel::ManageKeys;
 use kenroku_module::Module;
 
 /// Who runs this installation, as its pages name it; put into the app by the binary.
@@ -51,7 +54,8 @@ pub const LOCALES: [kenroku_ui::LocaleFile; 3] = kenroku_ui::locales!("portal", 
 /// The module.
 pub fn module() -> Module {
     Module::new("portal")
-        .routes(home::routes().merge(about::routes()).merge(staff::routes()))
+        .routes(home::routes().merge(about::routes()).merge(staff::routes()).merge(keys::routes()))
+        .tool("portal-keys", keys::ADDRESS, ManageKeys::META)
         .locales(LOCALES)
 }
 

@@ -445,11 +445,16 @@ impl Snow {
         fleet::add_vehicle(&mut tx, tenant, vehicle).await?;
         fleet::set_route(&mut tx, tenant, vehicle.id, route).await?;
         tx.commit().await?;
-        self.0.fleet_version.fetch_add(1, Ordering::SeqCst);
+        self.fleet_changed();
         Ok(())
     }
 
-    /// Registers a device under a key and puts it on a vehicle from `since` on.
+    /// Assignments or routes changed: they are read again.
+    pub(crate) fn fleet_changed(&self) {
+        self.0.fleet_version.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Registers a device and puts it on a vehicle from `since` on. Its key is the kernel's (`Accounts::issue_key`).
     ///
     /// # Errors
     /// When the database fails.
@@ -457,19 +462,17 @@ impl Snow {
         &self,
         tenant: Tenant,
         device: DeviceId,
-        key: &str,
         label: &str,
         simulated: bool,
         rides: Option<(VehicleId, Timestamp)>,
     ) -> Result<()> {
         let mut tx = self.db().begin().await?;
-        let hash = crate::keys::hash(key);
-        fleet::add_device(&mut tx, tenant, device, &hash, label, simulated, self.env().now()).await?;
+        fleet::add_device(&mut tx, tenant, device, label, simulated, self.env().now()).await?;
         if let Some((vehicle, since)) = rides {
             fleet::assign(&mut tx, tenant, device, vehicle, since).await?;
         }
         tx.commit().await?;
-        self.0.fleet_version.fetch_add(1, Ordering::SeqCst);
+        self.fleet_changed();
         Ok(())
     }
 }

@@ -23,7 +23,6 @@ pub mod api;
 mod app;
 pub mod board;
 pub mod ingest;
-pub mod keys;
 pub mod model;
 mod module;
 pub mod osmand;

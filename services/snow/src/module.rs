@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::Method;
+use kenroku_access::accounts::ManagesKeys;
 use kenroku_access::{Permission, Role, RoleHome, RoleId, permission, resource_kind};
 use kenroku_contracts::snow_overview::SnowOverviewPort;
 use kenroku_http::{AppBuilder, Op, Routes, op};
@@ -32,6 +33,9 @@ permission! {
     /// 使えなかった位置の記録を見て、片付ける
     pub HandleRefused = "snow.handle-refused" on SnowWork, operate;
 }
+
+/// Whoever registers a device gives it its key.
+impl ManagesKeys for ManageDevices {}
 
 const SNOW_DESK_ID: &str = "snow-desk";
 /// 除雪担当.

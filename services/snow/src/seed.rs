@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::time::Duration;
 
+use kenroku_access::Granted;
+use kenroku_access::accounts::{Accounts, KeyHolder, NewKey};
 use kenroku_http::App;
 use kenroku_module::HookError;
 use kenroku_places::Places;
@@ -11,7 +13,7 @@ use kenroku_roads::model::{Direction, Manager, Network, Segment};
 use kenroku_types::{Id, MuniCode, Tenant, Timestamp};
 
 use crate::sql::fleet::{EventRow, VehicleRow};
-use crate::{Snow, ingest};
+use crate::{ManageDevices, Snow, ingest};
 
 /// Where the demo's ploughs work: municipality, ploughs of the prefecture, ploughs of its own.
 const AREAS: [(u32, usize, usize); 6] =
@@ -152,6 +154,7 @@ fn unusable(number: u128, now: Timestamp) -> String {
 /// Writes the demo's data.
 pub(crate) async fn demo(app: App) -> Result<String, HookError> {
     let snow = app.get::<Snow>().map_err(|e| e.0)?;
+    let accounts = app.get::<Accounts>().map_err(|e| e.0)?;
     snow.follow().await?;
     let places = Places::shared()?;
     let network = snow.network();
@@ -185,7 +188,11 @@ pub(crate) async fn demo(app: App) -> Result<String, HookError> {
         snow.add_vehicle(p.tenant, &vehicle, &route).await?;
         let since = now.minus(Duration::from_secs(100 * 3600));
         let label = format!("{}の端末", p.label);
-        snow.add_device(p.tenant, id(3, p.number), &p.key, &label, true, Some((vehicle.id, since))).await?;
+        let device = id(3, p.number);
+        snow.add_device(p.tenant, device, &label, true, Some((vehicle.id, since))).await?;
+        let by: Granted<ManageDevices> = Granted::for_system("snow", p.tenant);
+        let key = NewKey { holder: KeyHolder::Device(device), scopes: &[], label: &label, expires: None };
+        accounts.adopt_key(&by, &key, &p.key).await?;
     }
     for p in ploughs.iter().step_by(7) {
         let rows = ingest::rows(unusable(p.number, now).as_bytes()).map_err(|e| e.to_string())?;

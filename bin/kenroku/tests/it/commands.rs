@@ -97,6 +97,37 @@ fn accounts_are_made_listed_and_refused() {
 }
 
 #[test]
+fn keys_are_issued_listed_and_revoked() {
+    let dir = tempfile::tempdir().unwrap();
+    let admin = |args: &[&str]| run(kenroku(dir.path()).arg("admin").args(args));
+    let (code, said, err) = admin(&["add-key", "川の水位計", "--tenant", "17211"]);
+    assert!(code == 0 && said.starts_with("device "), "{said} {err}");
+    let value = |said: &str, name: &str| {
+        let line = said.lines().find_map(|l| l.strip_prefix(name)).unwrap();
+        line.trim().to_owned()
+    };
+    let (device, id, key) = (value(&said, "device"), value(&said, "key id"), value(&said, "key  "));
+    assert!(key.starts_with("krd_"), "{said}");
+    // A further key of the same device, and a program with a scope.
+    let (code, again, err) = admin(&["add-key", "水位計", "--tenant", "17211", "--holder", &device]);
+    assert!(code == 0 && value(&again, "device") == device, "{again} {err}");
+    let program = ["add-key", "事業者", "--tenant", "17211", "--scope", "snow.view-live", "--days", "30"];
+    let (code, said, err) = admin(&program);
+    assert!(code == 0 && value(&said, "key  ").starts_with("krc_"), "{said} {err}");
+    assert_eq!(admin(&["add-key", "x", "--tenant", "17211", "--scope", "identity.view-own"]).0, 64);
+
+    let (_, list, _) = admin(&["list-keys", "--tenant", "17211"]);
+    assert!(list.ends_with("3 keys\n") && list.contains(&id) && !list.contains(&key), "{list}");
+    assert!(admin(&["list-keys", "--tenant", "17000"]).1.ends_with("0 keys\n"), "another government's");
+    assert_eq!(admin(&["revoke-key", &id, "--tenant", "17000"]).0, 65, "not theirs");
+    assert_eq!(admin(&["revoke-key", &id, "--tenant", "17211"]).0, 0);
+    assert_eq!(admin(&["revoke-key", &id, "--tenant", "17211"]).0, 65, "it was stopped before");
+    assert_eq!(admin(&["revoke-key", "nonsense", "--tenant", "17211"]).0, 64);
+    let (_, list, _) = admin(&["list-keys", "--tenant", "17211"]);
+    assert_eq!(list.matches(" ended ").count(), 1, "{list}");
+}
+
+#[test]
 fn a_copy_is_made_checked_and_put_back() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("pw");

@@ -27,7 +27,7 @@ use ring::digest::{SHA256, digest};
 use crate::policy::Policies;
 use crate::{Actor, Answer, Authenticator, Role, TenantTree};
 
-pub use key::{IssuedKey, KeyHolder, KeyRow, NewKey};
+pub use key::{IssuedKey, KeyHolder, KeyRow, ManagesKeys, NewKey};
 pub use password::{Passwords, check as check_password};
 pub use session::{Session, SessionRules};
 pub use staff::{NewStaff, StaffRow};

@@ -243,10 +243,12 @@ async fn keys_are_issued_replaced_with_an_overlap_and_stopped(db: Db) {
     let device: DeviceId = env.id();
     let new = NewKey { holder: KeyHolder::Device(device), scopes: &[], label: "1号車", expires: None };
     let first = a.issue_key(&by, &new).await.unwrap();
-    assert!(first.secret.starts_with("krd_") && first.secret.len() == 44);
+    assert!(first.secret.starts_with("krd_") && first.secret.len() == 28);
     let works = async |secret: &str| a.authenticate_key(secret).await.unwrap();
     assert_eq!(works(&first.secret).await, Some(Actor::Device { id: device, tenant: nomi() }));
-    assert_eq!(works("krd_0000000000000000000000000000000000000000").await, None);
+    assert_eq!(works("krd_0000-0000-0000-0000-0000").await, None);
+    let typed = first.secret.to_uppercase().replace(['-', '_'], " ").replace('0', "O").replace('1', "l");
+    assert_eq!(works(&typed).await, works(&first.secret).await, "typed by hand");
 
     let second = a.rotate_key(&by, first.id, Duration::from_secs(3600), None).await.unwrap();
     assert_eq!(works(&first.secret).await, works(&second.secret).await);
@@ -258,6 +260,20 @@ async fn keys_are_issued_replaced_with_an_overlap_and_stopped(db: Db) {
     a.revoke_key(&by, second.id).await.unwrap();
     assert_eq!(works(&second.secret).await, None);
     assert_eq!(a.revoke_key(&by, second.id).await, Err(AccountError::NotFound));
+
+    let known = NewKey { holder: KeyHolder::Device(env.id()), scopes: &[], label: "2号車", expires: None };
+    for _ in 0..2 {
+        a.adopt_key(&by, &known, "made-elsewhere-0000").await.unwrap();
+    }
+    let third = a.issue_key(&by, &known).await.unwrap();
+    let elsewhere: Granted<ManageKeys> = Granted::for_system("test", pref());
+    assert!(!a.revoke_keys_of(&elsewhere, known.holder).await.unwrap(), "another government's");
+    assert!(works("made-elsewhere-0000").await.is_some() && works(&third.secret).await.is_some());
+    assert!(a.revoke_keys_of(&by, known.holder).await.unwrap());
+    assert!(works("made-elsewhere-0000").await.is_none() && works(&third.secret).await.is_none());
+    let now = env.now();
+    let ended = a.list_keys(&by).await.unwrap();
+    assert!(ended.iter().all(|k| k.ended_at(now).is_some()), "{ended:?}");
 
     let client: ClientId = env.id();
     let until = env.now().plus(Duration::from_secs(60));
@@ -274,7 +290,7 @@ async fn keys_are_issued_replaced_with_an_overlap_and_stopped(db: Db) {
     assert!(access.grant_at_home::<ViewPublic>(&actor).is_err(), "the scope narrows");
     env.clock.advance(Duration::from_secs(60));
     assert_eq!(works(&key.secret).await, None);
-    assert_eq!(a.list_keys(&by).await.unwrap().len(), 3);
+    assert_eq!(a.list_keys(&by).await.unwrap().len(), 5);
 }
 
 /// Many guesses at once: every one is counted, so no more get through than one after the other.

@@ -1,10 +1,12 @@
 //! `POST /api/snow/v1/positions`.
 
 use axum::body::Bytes;
+use kenroku_access::Authz;
 use kenroku_http::{App, Json, Result};
 
-use super::{Reporting, snow};
+use super::{Reporter, snow};
 use crate::ingest::{PositionRow, Receipt, rows};
+use crate::module::ReportPosition;
 
 /// Largest body as sent, bytes: hours of positions of a vehicle, or a minute of a whole fleet.
 pub const BODY: usize = 4 * 1024 * 1024;
@@ -22,10 +24,15 @@ pub const BODY: usize = 4 * 1024 * 1024;
         (status = 200, description = "every row was judged", body = Receipt),
         (status = 400, description = "not a batch, or cut off: nothing of it was used"),
         (status = 401, description = "no device has this key"),
+        (status = 404, description = "the device is not registered for this"),
         (status = 413, description = "the body is too large"),
     ),
 )]
-pub async fn take_positions(device: Reporting, app: App, body: Bytes) -> Result<Json<Receipt>> {
-    let receipt = snow(&app)?.take_in(device.tenant, device.device, rows(&body)?).await?;
+pub async fn take_positions(
+    authz: Authz<ReportPosition, Reporter>,
+    app: App,
+    body: Bytes,
+) -> Result<Json<Receipt>> {
+    let receipt = snow(&app)?.take_in(authz.tenant(), authz.resource.device, rows(&body)?).await?;
     Ok(Json(receipt))
 }

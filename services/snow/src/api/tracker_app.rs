@@ -3,9 +3,12 @@
 
 use axum::body::Bytes;
 use axum::http::{HeaderMap, StatusCode, header};
+use kenroku_access::{Refusal, Target};
 use kenroku_http::{App, Public, Query, Result};
+use kenroku_types::Problem;
 
-use super::{Reporting, snow};
+use super::{Reporter, snow};
+use crate::module::ReportPosition;
 use crate::osmand::{self, Message};
 
 type Fields = Vec<(String, String)>;
@@ -69,7 +72,14 @@ fn axum_query(uri: &axum::http::Uri) -> Option<Fields> {
 async fn take(app: &App, message: Message, unknown: StatusCode) -> Result<StatusCode> {
     let snow = snow(app)?;
     let Some(id) = message.id else { return Ok(StatusCode::BAD_REQUEST) };
-    let Some(device) = Reporting::of_key(&snow, &id).await? else { return Ok(unknown) };
-    snow.take_in(device.tenant, device.device, vec![message.row]).await?;
+    let actor = match app.access().actor_of_key(&id).await {
+        Ok(actor) => actor,
+        Err(Refusal::KeyUnknown) => return Ok(unknown),
+        Err(other) => return Err(Problem::from(other).into()),
+    };
+    let Some(reporter) = Reporter::of(&snow, &actor).await? else { return Ok(unknown) };
+    let granted = app.access().grant::<ReportPosition>(&actor, &Target::of(&reporter));
+    let Ok(granted) = granted else { return Ok(unknown) };
+    snow.take_in(granted.tenant(), reporter.device, vec![message.row]).await?;
     Ok(StatusCode::OK)
 }

@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::http::{HeaderMap, header};
 use axum::response::Redirect;
+use kenroku_access::accounts::{Accounts, KeyHolder, NewKey};
 use kenroku_http::{App, Form, RequestInfo, Result};
 use kenroku_types::Problem;
 use kenroku_types::ids::DeviceId;
@@ -14,7 +15,6 @@ use super::moment;
 use super::staff::{Devices, console, kind_word};
 use crate::api::snow;
 use crate::sql::fleet::{self, VehicleId, VehicleRow};
-use crate::{Snow, keys};
 
 /// Longest name of a device or vehicle, characters.
 const MAX_LABEL: usize = 40;
@@ -51,7 +51,7 @@ pub(crate) async fn list(
     info: RequestInfo,
     headers: HeaderMap,
 ) -> Result<Html<DevicesPage>> {
-    show(&*snow(&app)?, &authz, page, address(&info, &headers), None).await
+    show(&app, &authz, page, address(&info, &headers), None).await
 }
 
 /// The address to type into the phone: that of this page, with the protocol's path.
@@ -62,14 +62,22 @@ fn address(info: &RequestInfo, headers: &HeaderMap) -> String {
 }
 
 async fn show(
-    snow: &Snow,
+    app: &App,
     authz: &Devices,
     page: Page,
     address: String,
     fresh: Option<Fresh>,
 ) -> Result<Html<DevicesPage>> {
+    let snow = snow(app)?;
     let now = snow.env().now();
     let tenant = authz.tenant();
+    let keys = app.get::<Accounts>()?.list_keys(&authz.granted).await.map_err(Problem::from)?;
+    // A device whose keys have all ended is stopped since the last of them did.
+    let stopped = |d: &fleet::DeviceRow| {
+        let ends: Vec<_> = keys.iter().filter(|k| k.holder == d.id.uuid()).map(|k| k.ended_at(now)).collect();
+        let lives = ends.contains(&None);
+        (!lives).then(|| ends.into_iter().flatten().max().unwrap_or(d.created_at))
+    };
     let mut tx = snow.db().read().await?;
     let rows = fleet::devices(&mut tx, tenant).await?;
     let vehicles = fleet::vehicles(&mut tx, tenant).await?;
@@ -87,11 +95,11 @@ async fn show(
         rows: rows
             .into_iter()
             .map(|d| DeviceLine {
+                revoked: stopped(&d).map(|t| moment(&page, t, now)),
                 id: d.id,
                 label: d.label,
                 vehicle: d.vehicle.unwrap_or_else(|| "—".to_owned()),
                 since: moment(&page, d.created_at, now),
-                revoked: d.revoked_at.map(|t| moment(&page, t, now)),
             })
             .collect(),
         address,
@@ -125,22 +133,28 @@ pub(crate) async fn register(
         return Err(wrong.field("label", "length", "1 to 40 characters").into());
     }
     let tenant = authz.tenant();
+    let (device, now) = (snow.env().id(), snow.env().now());
+    let mut tx = snow.db().begin().await?;
     let vehicle = if form.vehicle.is_empty() {
         let kind = form.kind.chars().take(MAX_LABEL).collect();
         let vehicle = VehicleRow { id: snow.env().id(), label: label.to_owned(), kind, simulated: false };
-        snow.add_vehicle(tenant, &vehicle, &[]).await?;
+        fleet::add_vehicle(&mut tx, tenant, &vehicle).await?;
         vehicle.id
     } else {
         let id: VehicleId =
             form.vehicle.parse().map_err(|_| Problem::bad_request("There is no such vehicle."))?;
-        let known = fleet::vehicles(&mut snow.db().read().await?, tenant).await?;
+        let known = fleet::vehicles(&mut tx, tenant).await?;
         known.into_iter().find(|v| v.id == id).ok_or_else(Problem::not_found)?.id
     };
-    let key = keys::fresh(&snow.env().rng);
-    let now = snow.env().now();
-    snow.add_device(tenant, snow.env().id(), &key, label, false, Some((vehicle, now))).await?;
-    let fresh = Fresh { label: label.to_owned(), key };
-    show(&snow, &authz, page, address(&info, &headers), Some(fresh)).await
+    fleet::add_device(&mut tx, tenant, device, label, false, now).await?;
+    fleet::assign(&mut tx, tenant, device, vehicle, now).await?;
+    let new = NewKey { holder: KeyHolder::Device(device), scopes: &[], label, expires: None };
+    let accounts = app.get::<Accounts>()?;
+    let key = accounts.issue_key_within(&mut tx, &authz.granted, &new).await.map_err(Problem::from)?;
+    tx.commit().await?;
+    snow.fleet_changed();
+    let fresh = Fresh { label: label.to_owned(), key: key.secret };
+    show(&app, &authz, page, address(&info, &headers), Some(fresh)).await
 }
 
 /// The form that stops a device.
@@ -152,8 +166,10 @@ pub(crate) struct Revoke {
 /// Makes a device's key invalid.
 pub(crate) async fn revoke(authz: Devices, app: App, Form(form): Form<Revoke>) -> Result<Redirect> {
     let snow = snow(&app)?;
-    let mut tx = snow.db().begin().await?;
-    fleet::revoke_device(&mut tx, authz.tenant(), form.id, snow.env().now()).await?;
-    tx.commit().await?;
+    if !fleet::is_device(&mut snow.db().read().await?, authz.tenant(), form.id).await? {
+        return Err(Problem::not_found().into());
+    }
+    let accounts = app.get::<Accounts>()?;
+    accounts.revoke_keys_of(&authz.granted, KeyHolder::Device(form.id)).await.map_err(Problem::from)?;
     Ok(Redirect::to("/staff/snow/devices"))
 }

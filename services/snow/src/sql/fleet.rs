@@ -39,12 +39,10 @@ pub struct DeviceRow {
     pub label: String,
     /// Since when it is known.
     pub created_at: Timestamp,
-    /// Since when its key is no longer valid.
-    pub revoked_at: Option<Timestamp>,
     /// The vehicle's label.
     pub vehicle: Option<String>,
 }
-row!(DeviceRow { id, label, created_at, revoked_at, vehicle });
+row!(DeviceRow { id, label, created_at, vehicle });
 
 /// From when on (and until when) a device rides on a vehicle.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -85,20 +83,15 @@ const ADD_VEHICLE: &Sql = sql!(
 const VEHICLES: &Sql =
     sql!("select id, label, kind, simulated from snow_vehicle where tenant = $1 order by label, id");
 const ADD_DEVICE: &Sql = sql!(
-    "insert into snow_device (tenant, id, key_hash, label, simulated, created_at) values ($1, $2, $3, $4, $5, $6)
+    "insert into snow_device (tenant, id, label, simulated, created_at) values ($1, $2, $3, $4, $5)
      on conflict (tenant, id) do nothing"
 );
-const REVOKE_DEVICE: &Sql =
-    sql!("update snow_device set revoked_at = $3 where tenant = $1 and id = $2 and revoked_at is null");
+const IS_DEVICE: &Sql = sql!("select 1 from snow_device where tenant = $1 and id = $2");
 const DEVICES: &Sql = sql!(
-    "select d.id, d.label, d.created_at, d.revoked_at, v.label from snow_device d
+    "select d.id, d.label, d.created_at, v.label from snow_device d
      left join snow_device_vehicle a on a.tenant = d.tenant and a.device = d.id and a.until is null
      left join snow_vehicle v on v.tenant = a.tenant and v.id = a.vehicle
      where d.tenant = $1 order by d.created_at desc, d.id"
-);
-const BY_KEY: &Sql = sql!(
-    "select tenant, id from snow_device where key_hash = $1 and revoked_at is null
-     /* @cross_tenant the key says whose device it is */"
 );
 const END_ASSIGNMENT: &Sql =
     sql!("update snow_device_vehicle set until = $3 where tenant = $1 and device = $2 and until is null");
@@ -145,32 +138,26 @@ pub async fn vehicles(tx: &mut Tx, tenant: Tenant) -> Result<Vec<VehicleRow>> {
     tx.all(VEHICLES, params![tenant]).await
 }
 
-/// Registers a device with the hash of its key; whether it was new.
+/// Registers a device; whether it was new.
 pub async fn add_device(
     tx: &mut Tx,
     tenant: Tenant,
     id: DeviceId,
-    key_hash: &[u8],
     label: &str,
     simulated: bool,
     now: Timestamp,
 ) -> Result<bool> {
-    Ok(tx.execute(ADD_DEVICE, params![tenant, id, key_hash, label, simulated, now]).await? == 1)
+    Ok(tx.execute(ADD_DEVICE, params![tenant, id, label, simulated, now]).await? == 1)
 }
 
-/// Makes a device's key invalid; whether it was valid.
-pub async fn revoke_device(tx: &mut Tx, tenant: Tenant, id: DeviceId, now: Timestamp) -> Result<bool> {
-    Ok(tx.execute(REVOKE_DEVICE, params![tenant, id, now]).await? == 1)
+/// Whether a device is one of this module.
+pub async fn is_device(tx: &mut Tx, tenant: Tenant, id: DeviceId) -> Result<bool> {
+    Ok(tx.opt::<(i64,)>(IS_DEVICE, params![tenant, id]).await?.is_some())
 }
 
 /// All devices of a tenant, newest first.
 pub async fn devices(tx: &mut Tx, tenant: Tenant) -> Result<Vec<DeviceRow>> {
     tx.all(DEVICES, params![tenant]).await
-}
-
-/// Whose device has this key.
-pub async fn device_of_key(tx: &mut Tx, key_hash: &[u8]) -> Result<Option<(Tenant, DeviceId)>> {
-    tx.opt(BY_KEY, params![key_hash]).await
 }
 
 /// Puts a device on a vehicle from `since` on; what it rode on before ends then.

@@ -9,7 +9,7 @@ pub mod retention;
 use kenroku_store::{ModuleMigrations, migrations};
 
 /// The module's tables.
-pub const MIGRATIONS: ModuleMigrations = migrations!("snow", ["0001_init"]);
+pub const MIGRATIONS: ModuleMigrations = migrations!("snow", ["0001_init", "0002_device_keys"]);
 
 /// A segment's key as the database keeps it: the same 64 bits, signed.
 pub const fn stored(segment: kenroku_roads::model::SegmentId) -> i64 {

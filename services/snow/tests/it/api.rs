@@ -54,10 +54,15 @@ async fn lines_gzip_and_bearer_are_taken() {
 async fn refusals_are_problem_documents() {
     let (site, ..) = site().await;
     let rows = json!([row(36.44, 136.5, 30)]);
-    assert_eq!(site.post_json(POSITIONS, &rows).await.problem_code(), "snow.key-missing");
+    assert_eq!(site.post_json(POSITIONS, &rows).await.status, 401);
     let wrong = site.post_json_with(POSITIONS, &[("x-device-key", "wrong")], &rows).await;
-    assert_eq!((wrong.status.as_u16(), wrong.problem_code().as_str()), (401, "snow.device-unknown"));
+    assert_eq!((wrong.status.as_u16(), wrong.problem_code().as_str()), (401, "access.key-unknown"));
     let key = [("x-device-key", KEY)];
+    // The policies are asked: neither a device of another service nor staff report for a plough.
+    let other = kenroku_access::testing::device(crate::world::prefecture(), 99);
+    assert_eq!(site.acting(other).post_json(POSITIONS, &rows).await.status, 404);
+    let desk = crate::pages::desk(crate::world::prefecture());
+    assert_eq!(site.acting(desk).post_json(POSITIONS, &rows).await.status, 404);
     let huge = site.request(Method::POST, POSITIONS, &key, Body::from(vec![b' '; 10 << 20])).await;
     assert_eq!((huge.status.as_u16(), huge.problem_code().as_str()), (413, "body-too-large"));
     let cut = site.request(Method::POST, POSITIONS, &key, Body::from("[{\"time\"")).await;

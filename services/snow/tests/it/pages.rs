@@ -68,7 +68,7 @@ async fn the_desk_registers_a_phone_and_begins_an_event() {
         staff.post_form("/staff/snow/devices", &[], "label=%E4%B8%80%E5%8F%B7&vehicle=&kind=grader").await;
     assert_eq!(page.status, 200, "{}", page.text());
     let text = page.text();
-    let key = text.split("<code>").find_map(|t| t.split("</code>").next().filter(|k| k.len() == 24)).unwrap();
+    let key = text.split("<code>").find_map(|t| t.split("</code>").next().filter(|k| k.len() == 28)).unwrap();
     let at = NOW.secs();
     let sent = site.get(&format!("/api/snow/v1/osmand?id={key}&lat=36.44&lon=136.5&timestamp={at}")).await;
     assert_eq!(sent.status, 200);

@@ -116,9 +116,8 @@ async fn order_repetition_and_batches_change_nothing(db: Db) {
 
     let (other, _) = crate::world::snow(snow.db().clone());
     let second = crate::world::id(2);
-    let key = "9999-1111-2222-3333-4444";
     let rides = Some((crate::world::id(10), NOW.minus(Duration::from_secs(90 * 3600))));
-    other.add_device(prefecture(), second, key, "二号", true, rides).await.unwrap();
+    other.add_device(prefecture(), second, "二号", true, rides).await.unwrap();
     other.take_in(prefecture(), second, incoming(&both_ways(30))).await.unwrap();
     quiet(&other).await;
     let mut tx = other.db().read().await.unwrap();
@@ -143,7 +142,7 @@ async fn a_restart_in_the_middle_is_not_noticed(db: Db) {
     let pieces = passes(&last).await;
     let second = crate::world::id(2);
     let rides = Some((crate::world::id(10), NOW.minus(Duration::from_secs(90 * 3600))));
-    last.add_device(prefecture(), second, "9999-1111", "二号", true, rides).await.unwrap();
+    last.add_device(prefecture(), second, "二号", true, rides).await.unwrap();
     last.take_in(prefecture(), second, incoming(&reports)).await.unwrap();
     quiet(&last).await;
     let mut tx = last.db().read().await.unwrap();

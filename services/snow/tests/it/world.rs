@@ -4,6 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use kenroku_access::Granted;
+use kenroku_access::accounts::{Accounts, KeyHolder, NewKey};
+use kenroku_access::kernel::ManageKeys;
 use kenroku_bus::Bus;
 use kenroku_http::test::NOW;
 use kenroku_module::Module;
@@ -106,7 +109,7 @@ pub async fn fill(snow: &Snow, ids: &[SegmentId]) {
         VehicleRow { id: id(10), label: "秘密の101号".into(), kind: "truck".into(), simulated: true };
     snow.add_vehicle(prefecture(), &vehicle, &ids[..4]).await.unwrap();
     let since = NOW.minus(Duration::from_secs(90 * 3600));
-    snow.add_device(prefecture(), device(), KEY, "秘密の機器", true, Some((id(10), since))).await.unwrap();
+    snow.add_device(prefecture(), device(), "秘密の機器", true, Some((id(10), since))).await.unwrap();
 }
 
 /// Fixes every ten seconds from `from` to `to` metres along the main road at `kmh`, beginning `start`.
@@ -157,5 +160,9 @@ pub async fn site() -> (TestSite, Arc<Snow>, Vec<SegmentId>) {
     let site = TestSite::of([network, kenroku_snow::module()]).await;
     let snow = site.app().get::<Snow>().unwrap();
     fill(&snow, &ids).await;
+    let by: Granted<ManageKeys> = Granted::for_system("test", prefecture());
+    let key =
+        NewKey { holder: KeyHolder::Device(device()), scopes: &[], label: "秘密の機器", expires: None };
+    site.app().get::<Accounts>().unwrap().adopt_key(&by, &key, KEY).await.unwrap();
     (site, snow, ids)
 }
