@@ -398,15 +398,16 @@ async fn checked<K: JpkiKind>(
 
 fn said(outcome: Outcome) -> CardOutcome {
     let (state, message) = match outcome {
-        Outcome::Registered => {
-            (CardState::Done, "いしかわIDができました。番号を表示している画面で「つぎへ」を押してください。")
-        }
+        Outcome::Registered => (
+            CardState::Done,
+            "いしかわIDができました。番号を表示している画面で「読み取りました」を押してください。",
+        ),
         Outcome::Proved => (
             CardState::Done,
-            "登録内容を新しくしました。番号を表示している画面で「つぎへ」を押してください。",
+            "登録内容を新しくしました。番号を表示している画面で「読み取りました」を押してください。",
         ),
         Outcome::SignedIn => {
-            (CardState::Done, "確認できました。番号を表示している画面で「つぎへ」を押してください。")
+            (CardState::Done, "確認できました。番号を表示している画面で「読み取りました」を押してください。")
         }
         _ => (CardState::Review, "窓口の職員が内容を確かめます。結果は窓口でお知らせします。"),
     };
