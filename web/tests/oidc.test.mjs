@@ -1,0 +1,232 @@
+// The OpenID Provider with libraries that others use, against a whole demo: openid-client as a server, and
+// oidc-client-ts in a browser. Each goes from discovery to logout with nothing but what a developer would write.
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createServer } from "node:http";
+import { test } from "node:test";
+import * as oidc from "openid-client";
+import { launch } from "./browser.mjs";
+
+const BASE = process.env.BASE_URL?.replace(/\/$/, "");
+const PASSWORD = "kenroku-demo-2026";
+const REDIRECT = "http://127.0.0.1:18765/callback";
+
+/** A browser without a screen: cookies, redirects and forms. */
+class Person {
+  #cookies = new Map();
+
+  async fetch(url, form) {
+    const cookie = [...this.#cookies].map(([k, v]) => `${k}=${v}`).join("; ");
+    const answer = await fetch(new URL(url, BASE), {
+      redirect: "manual",
+      headers: { cookie, accept: "text/html", ...(form && { origin: BASE, "sec-fetch-site": "same-origin" }) },
+      ...(form && { method: "POST", body: new URLSearchParams(form) }),
+    });
+    for (const line of answer.headers.getSetCookie()) {
+      const [name, value] = line.split(";")[0].split(/=(.*)/s);
+      this.#cookies.set(name, value);
+    }
+    return answer;
+  }
+
+  /** Goes where it is sent until a page of ours or an address of the client is reached. */
+  async go(url, form) {
+    let answer = await this.fetch(url, form);
+    for (let i = 0; i < 10; i++) {
+      const to = answer.headers.get("location") ?? answer.headers.get("refresh")?.replace(/^0; url=/, "");
+      if (!to) return { page: await answer.text(), url };
+      url = new URL(to, BASE).href;
+      if (!url.startsWith(BASE)) return { back: new URL(url) };
+      answer = await this.fetch(url);
+    }
+    throw new Error("redirected in a circle");
+  }
+
+  /** Signs in with password and one-time code, when asked to. */
+  async #signIn(at, login) {
+    const way = at.page && /href="(\/id\/sign-in\/password[^"]*)"/.exec(at.page)?.[1];
+    if (!way) return at;
+    const asked = await this.go(way.replaceAll(/&(amp|#38);/g, "&"));
+    const shown = await this.go("/id/sign-in/password", { ...hidden(asked.page), login, password: PASSWORD });
+    const code = /\b(\d{6})\b/.exec(shown.page.replaceAll(/value="[^"]*"/g, ""))[1];
+    return this.go("/id/sign-in/code", { ...hidden(shown.page), code });
+  }
+
+  /** Signs in and agrees to everything; ends at the client, or at the page that says that it is done. */
+  async authorize(url, login) {
+    const at = await this.#signIn(await this.go(url), login);
+    if (at.back) return at;
+    const claims = [...at.page.matchAll(/name="claim" value="([^"]+)"/g)].map((m) => ["claim", m[1]]);
+    const fields = [...Object.entries(hidden(at.page)), ...claims, ["decision", "allow"]];
+    return this.go(/<form class="kr-form" action="([^"]+)"/.exec(at.page)[1], fields);
+  }
+}
+
+const hidden = (page) =>
+  Object.fromEntries([...page.matchAll(/type="hidden" name="([^"]+)" value="([^"]*)"/g)].map((m) => [m[1], m[2]]));
+
+const needsDemo = { skip: BASE ? false : "needs a whole server: set BASE_URL" };
+
+test(
+  "openid-client: discovery, PAR, PKCE, DPoP, userinfo, refresh, introspection, revocation, logout",
+  needsDemo,
+  async () => {
+    const config = await oidc.discovery(new URL(BASE), "demo-web", {}, oidc.ClientSecretBasic(PASSWORD), {
+      execute: [oidc.allowInsecureRequests],
+    });
+    const verifier = oidc.randomPKCECodeVerifier();
+    const [state, nonce] = [oidc.randomState(), oidc.randomNonce()];
+    const DPoP = oidc.getDPoPHandle(config, await oidc.randomDPoPKeyPair());
+    const url = await oidc.buildAuthorizationUrlWithPAR(
+      config,
+      {
+        redirect_uri: REDIRECT,
+        scope: "openid profile residence offline_access",
+        code_challenge: await oidc.calculatePKCECodeChallenge(verifier),
+        code_challenge_method: "S256",
+        state,
+        nonce,
+      },
+      { DPoP },
+    );
+    assert.ok(url.searchParams.get("request_uri"));
+    const person = new Person();
+    const { back, page } = await person.authorize(url.href, "demo-kenmin");
+    assert.ok(back, page);
+    assert.equal(back.searchParams.get("iss"), BASE);
+    const checks = { pkceCodeVerifier: verifier, expectedState: state, expectedNonce: nonce };
+    const tokens = await oidc.authorizationCodeGrant(config, back, checks, undefined, { DPoP });
+    assert.equal(tokens.token_type, "dpop");
+    const { sub, acr } = tokens.claims();
+    assert.equal(acr, "urn:ishikawa:password-otp");
+    const info = await oidc.fetchUserInfo(config, tokens.access_token, sub, { DPoP });
+    assert.equal(info.name, "模擬　県民");
+    assert.equal(info["urn:ishikawa:muni_code"], "17211");
+
+    // The old refresh token again: a thief has it, so the family ends.
+    const renewed = await oidc.refreshTokenGrant(config, tokens.refresh_token, undefined, { DPoP });
+    assert.notEqual(renewed.refresh_token, tokens.refresh_token);
+    assert.equal((await oidc.tokenIntrospection(config, renewed.access_token)).active, true);
+    const stolen = oidc.refreshTokenGrant(config, tokens.refresh_token, undefined, { DPoP });
+    await assert.rejects(stolen, (e) => e.error === "invalid_grant");
+    assert.equal((await oidc.tokenIntrospection(config, renewed.access_token)).active, false);
+    await oidc.tokenRevocation(config, renewed.refresh_token);
+
+    const out = oidc.buildEndSessionUrl(config, {
+      id_token_hint: tokens.id_token,
+      post_logout_redirect_uri: "http://127.0.0.1:18765/",
+      state: "bye",
+    });
+    const left = await person.go(out.href);
+    assert.equal(left.back?.searchParams.get("state"), "bye");
+  },
+);
+
+test("openid-client: a program's own token", needsDemo, async () => {
+  const config = await oidc.discovery(new URL(BASE), "demo-machine", {}, oidc.ClientSecretBasic(PASSWORD), {
+    execute: [oidc.allowInsecureRequests],
+  });
+  const tokens = await oidc.clientCredentialsGrant(config, { scope: "open-data.read" });
+  assert.equal(tokens.scope, "open-data.read");
+});
+
+test("openid-client: a terminal by a typed code", needsDemo, async () => {
+  const config = await oidc.discovery(new URL(BASE), "demo-kiosk", {}, oidc.None(), {
+    execute: [oidc.allowInsecureRequests],
+  });
+  const device = await oidc.initiateDeviceAuthorization(config, { scope: "openid profile" });
+  const person = new Person();
+  const polled = oidc.pollDeviceAuthorizationGrant(config, device, undefined, {
+    signal: AbortSignal.timeout(60_000),
+  });
+  const at = await person.authorize(device.verification_uri_complete, "demo-zaikin");
+  assert.match(at.page, /op-device-done/);
+  const tokens = await polled;
+  const info = await oidc.fetchUserInfo(config, tokens.access_token, tokens.claims().sub);
+  assert.equal(info.name, "模擬　在勤");
+});
+
+const PAGE = `<!doctype html><meta charset="utf-8"><title>client</title><script src="/oidc-client-ts.js"></script>
+<p id="at">start</p><script src="/app.js"></script>`;
+const APP = (authority) => `
+const { UserManager, WebStorageStateStore, IndexedDbDPoPStore } = oidc;
+const here = location.origin;
+const manager = new UserManager({
+  authority: ${JSON.stringify(authority)},
+  client_id: "demo-app",
+  redirect_uri: here + "/callback",
+  post_logout_redirect_uri: here + "/",
+  scope: "openid profile",
+  userStore: new WebStorageStateStore({ store: localStorage }),
+  dpop: { store: new IndexedDbDPoPStore() },
+});
+const say = (text) => { document.getElementById("at").textContent = text; };
+window.manager = manager;
+// The library sends no proof to the userinfo endpoint by itself.
+const name = async () => {
+  const user = await manager.getUser();
+  const url = ${JSON.stringify(authority)} + "/oidc/userinfo";
+  const ask = async (nonce) => fetch(url, {
+    headers: {
+      authorization: "DPoP " + user.access_token,
+      dpop: await manager.dpopProof(url, user, "GET", nonce),
+    },
+  });
+  let answer = await ask();
+  if (answer.status === 401) answer = await ask(answer.headers.get("dpop-nonce"));
+  return (await answer.json()).name;
+};
+window.begin = (how) => manager.signinRedirect(how).catch((e) => say("failed: " + e));
+if (location.pathname === "/callback") {
+  manager.signinRedirectCallback()
+    .then(name).then((who) => say("signed in " + who), (e) => say("failed: " + e));
+}
+`;
+
+test("oidc-client-ts in Chromium: DPoP, consent, refresh, logout", needsDemo, async () => {
+  const library = readFileSync(
+    new URL("../node_modules/oidc-client-ts/dist/browser/oidc-client-ts.min.js", import.meta.url),
+  );
+  const site = createServer((request, answer) => {
+    const path = new URL(request.url, "http://x").pathname;
+    const script = { "/oidc-client-ts.js": library, "/app.js": APP(BASE) }[path];
+    answer.setHeader("content-type", script ? "text/javascript" : "text/html; charset=utf-8");
+    answer.end(script ?? PAGE);
+  });
+  await new Promise((done) => site.listen(0, "127.0.0.1", done));
+  const browser = await launch();
+  try {
+    const context = await browser.newContext({ locale: "ja-JP" });
+    const page = await context.newPage();
+    const home = `http://127.0.0.1:${site.address().port}/`;
+    await page.goto(home);
+    await page.evaluate('void begin({ prompt: "consent" })');
+    await page.waitForURL(/\/id\/sign-in/);
+    await page.click('a[href^="/id/sign-in/password"]');
+    await page.fill("#id-login", "demo-satogaeri");
+    await page.fill("#id-password", PASSWORD);
+    await page.click("main button[type=submit]");
+    const text = await page.locator("main").innerText();
+    await page.fill("#id-code", /\b(\d{6})\b/.exec(text)[1]);
+    await page.click("main button[type=submit]");
+    await page.waitForURL(/\/oidc\/consent\//);
+    assert.match(await page.locator("h1").innerText(), /模擬アプリ/);
+    await page.click('button[value="allow"]');
+    await page.waitForURL(/\/callback/);
+    await page.waitForFunction('document.getElementById("at").textContent !== "start"');
+    assert.equal(await page.locator("#at").innerText(), "signed in 模擬　里帰");
+    const renewed = await page.evaluate(`(async () => {
+      const before = (await manager.getUser()).access_token;
+      const after = await manager.signinSilent();
+      return { changed: after.access_token !== before, type: after.token_type };
+    })()`);
+    assert.deepEqual(renewed, { changed: true, type: "DPoP" });
+    await page.evaluate("void manager.signoutRedirect()");
+    await page.waitForURL(home);
+    await page.evaluate("void begin()");
+    await page.waitForURL(/\/id\/sign-in/);
+  } finally {
+    await browser.close();
+    site.close();
+  }
+});
