@@ -33,6 +33,9 @@ pub enum IdentityError {
     /// An input that cannot be used: field, code, what is wrong.
     #[error("{0}: {2}")]
     Input(&'static str, &'static str, String),
+    /// Another provider, to which the person was sent, did not do its part.
+    #[error("the other service did not answer as it should")]
+    Elsewhere,
     /// There is nothing of the kind.
     #[error("not found")]
     NotFound,
@@ -132,6 +135,10 @@ impl From<IdentityError> for Problem {
                 Problem::new(422, code, "This cannot be stored as it is")
                     .next("Correct the marked field and send it again.")
                     .field(field, code, detail)
+            }
+            IdentityError::Elsewhere => {
+                Problem::new(502, "identity.elsewhere", "The other service did not answer as it should")
+                    .next("Try again later, or sign in another way.")
             }
             IdentityError::NotFound => Problem::not_found(),
             IdentityError::Stale => Problem::conflict(says),

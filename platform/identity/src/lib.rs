@@ -42,6 +42,7 @@ pub mod subject;
 pub mod ticket;
 pub mod totp;
 mod trust;
+pub mod upstream;
 mod ways;
 pub mod webauthn;
 
@@ -57,7 +58,7 @@ pub use session::area;
 pub use ways::{After, CodeStep};
 
 /// The tables.
-pub const MIGRATIONS: ModuleMigrations = migrations!("identity", ["0001_init", "0002_op"]);
+pub const MIGRATIONS: ModuleMigrations = migrations!("identity", ["0001_init", "0002_op", "0003_upstream"]);
 
 /// The texts.
 pub const LOCALES: [kenroku_ui::LocaleFile; 3] = kenroku_ui::locales!("identity", "../i18n");

@@ -22,6 +22,8 @@ id_kind! {
     Delegation => DelegationId;
     /// Two registrations that look like one person.
     Review => ReviewId;
+    /// A person's ID of elsewhere.
+    Link => LinkId;
 }
 
 /// Declares an enum that is stored as text.

@@ -8,7 +8,10 @@ use kenroku_module::{HookError, Kind, Module, Setting, Values};
 use kenroku_vault::{Category, LegalBasis, Purpose, Vault};
 use serde::{Deserialize, Serialize};
 
-use crate::{Identity, LOCALES, MIGRATIONS, Residents, Rules, claims, credential, delegation, op, person};
+use crate::upstream::Providers;
+use crate::{
+    Identity, LOCALES, MIGRATIONS, Residents, Rules, claims, credential, delegation, op, person, upstream,
+};
 
 resource_kind! {
     /// いしかわID
@@ -78,6 +81,8 @@ pub fn module() -> Module {
             &person::MATCH,
             &credential::CERTIFICATE,
             &credential::SEED,
+            &upstream::SUBJECT,
+            &upstream::TOLD,
         ])
         .routes(
             Routes::new()
@@ -126,12 +131,13 @@ async fn start(builder: &mut AppBuilder) -> Result<(), HookError> {
         builder.put(trust);
     }
     let (db, env, bus) = (builder.db().clone(), builder.env().clone(), builder.bus().clone());
+    builder.put(Providers::from_file(&values.text("identity.upstreams")?)?);
     op::start(builder, &values, &rules.origin).await?;
     builder.put(Identity::new(db, env, bus, (*vault).clone(), Passwords::default(), rules));
     Ok(())
 }
 
-const SETTINGS: [Setting; 5] = [
+const SETTINGS: [Setting; 6] = [
     Setting {
         key: "identity.origin",
         kind: Kind::Text,
@@ -161,6 +167,13 @@ const SETTINGS: [Setting; 5] = [
         about: "Accept simulated My Number cards and show the one-time codes of simulated people. Never where real people register.",
     },
     Setting {
+        key: "identity.upstreams",
+        kind: Kind::Text,
+        default: "",
+        demo: None,
+        about: "File with the IDs of elsewhere that can be linked, one [[upstream]] each (docs/upstreams.md): デジタル認証アプリ, the ID of another region, any OpenID Provider.",
+    },
+    Setting {
         key: "identity.hand_over_age",
         kind: Kind::Int(12, 18),
         default: "15",
@@ -184,7 +197,8 @@ impl Work<Sweep> for Sweeping {
         let identity = self.0.get::<Identity>().map_err(|e| Failed::never(e.0))?;
         let sessions = identity.sweep_sessions().await.map_err(Failed::again)?;
         let tickets = identity.sweep_tickets().await.map_err(Failed::again)?;
-        tracing::info!(sessions, tickets, "cleared away what was over");
+        let links = identity.sweep_links().await.map_err(Failed::again)?;
+        tracing::info!(sessions, tickets, links, "cleared away what was over");
         run.finish(run.begin().await?).await
     }
 }

@@ -28,6 +28,8 @@ coded! {
         CardRegister = "card-register",
         /// Proving anew with a card.
         CardProve = "card-prove",
+        /// Away at another provider.
+        Upstream = "upstream",
         /// Setting up one-time codes.
         TotpNew = "totp-new",
     }

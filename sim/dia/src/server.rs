@@ -83,6 +83,8 @@ struct Inner {
     base: String,
     clients: Vec<Client>,
     key: SigningKey,
+    /// Of the subjects, which only this server can compute.
+    salt: String,
     pki: Pki,
     memory: Mutex<Memory>,
 }
@@ -124,7 +126,8 @@ impl DigitalAuthApp {
         }
         let (_, key) = SigningKey::generate(Alg::Es256)?;
         let base = base.trim_end_matches('/').to_owned();
-        let inner = Inner { env, base, clients, key, pki: Pki::shipped()?, memory: Mutex::default() };
+        let salt = b64_encode(env.rng.bytes::<16>());
+        let inner = Inner { env, base, clients, key, salt, pki: Pki::shipped()?, memory: Mutex::default() };
         Ok(DigitalAuthApp(Arc::new(inner)))
     }
 
@@ -175,8 +178,7 @@ impl DigitalAuthApp {
 
     /// 事業者ごとの識別子: nobody can compute one client's from another's.
     fn subject(&self, client: &str, resident: u32) -> String {
-        let salt = self.0.key.kid();
-        b64_encode(sha256(format!("{salt}|{client}|{resident}").as_bytes()))
+        b64_encode(sha256(format!("{}|{client}|{resident}", self.0.salt).as_bytes()))
     }
 
     fn authenticate(&self, p: &Params, headers: &HeaderMap) -> Result<&Client, Refusal> {

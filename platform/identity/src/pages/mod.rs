@@ -1,6 +1,7 @@
 //! The pages: one question a page, what comes next always said, the same without JavaScript where WebAuthn needs none.
 
 mod delegations;
+mod links;
 mod own;
 mod register;
 mod review;
@@ -10,7 +11,7 @@ use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::http::header::{CACHE_CONTROL, LOCATION};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kenroku_http::{App, Op, RequestInfo, Routes};
 use kenroku_types::{JapaneseDate, Problem, Timestamp};
@@ -53,6 +54,12 @@ pub(crate) fn routes() -> Routes {
         .get("/id/passkeys/password", own::password_page)
         .add(slow(Op::new(Method::POST, "/id/passkeys/password", own::password)))
         .post("/id/passkeys/code", own::code)
+        .add(slow(Op::new(Method::GET, "/id/upstream/go", links::go)))
+        .add(slow(Op::new(Method::GET, "/id/upstream/back", links::back)))
+        .get("/id/links", links::page)
+        .get("/id/links/confirm", links::confirm_page)
+        .post("/id/links/confirm", links::confirm)
+        .post("/id/links/end", links::end)
         .get("/id/delegations", delegations::page)
         .get("/id/delegations/invite", delegations::invite_page)
         .post("/id/delegations/invite", delegations::invite)
@@ -290,9 +297,21 @@ fn way_name(page: &Page, code: &str) -> Phrase {
         "jpki-sign" => page.t("identity-way-card-sign"),
         "password-otp" | "password" => page.t("identity-way-password"),
         "totp" => page.t("identity-way-code"),
+        "linked" | "unlinked" => page.t("identity-way-elsewhere"),
         _ => page.t("identity-way-other"),
     }
     .phrase()
+}
+
+/// The value of one of our cookies.
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok());
+    lines.flat_map(|l| l.split(';')).find_map(|c| c.trim().strip_prefix(name)?.strip_prefix('='))
+}
+
+/// A value inside a query: what would end or join it is encoded.
+fn encoded(path: &str) -> String {
+    path.replace('%', "%25").replace('&', "%26").replace('#', "%23").replace('+', "%2B").replace('?', "%3F")
 }
 
 /// The name of the device of a request.

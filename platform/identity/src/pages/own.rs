@@ -76,6 +76,9 @@ pub(super) async fn home(
         v.steps.push(step("identity-passkeys-add", "identity-passkeys-add-text", "/id/passkeys"));
     }
     v.steps.push(step("identity-profile", "identity-profile-text", "/id/profile"));
+    if app.get::<crate::upstream::Providers>().is_ok_and(|p| !p.all().is_empty()) {
+        v.steps.push(step("identity-links", "identity-links-text", "/id/links"));
+    }
     v.steps.push(step("identity-delegations", "identity-delegations-text", "/id/delegations"));
     if has_passkey {
         v.steps.push(step("identity-passkeys", "identity-passkeys-text", "/id/passkeys"));

@@ -181,11 +181,7 @@ pub(super) async fn begin(
 
 /// The ticket that the browser holds: id, secret, code.
 fn held(headers: &HeaderMap) -> Option<(TicketId, String, String)> {
-    let lines = headers.get_all(header::COOKIE).iter().filter_map(|v| v.to_str().ok());
-    let value = lines
-        .flat_map(|l| l.split(';'))
-        .find_map(|c| c.trim().strip_prefix(COOKIE)?.strip_prefix('=').map(str::to_owned))?;
-    let mut parts = value.split('.');
+    let mut parts = super::cookie(headers, COOKIE)?.split('.');
     let (id, secret, code) = (parts.next()?, parts.next()?, parts.next()?);
     Some((id.parse().ok()?, secret.to_owned(), code.to_owned()))
 }

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    FieldView, FormView, Me, Passkey, View, device, inside, see_other, show_as, signed_in, site, told,
+    FieldView, FormView, Me, Passkey, View, device, encoded, inside, see_other, show_as, signed_in, site,
+    told,
 };
 use crate::error::IdentityError;
 use crate::model::TicketId;
@@ -42,12 +43,13 @@ impl Wish {
     }
 }
 
-/// A value inside a query: what would end or join it is encoded.
-fn encoded(path: &str) -> String {
-    path.replace('%', "%25").replace('&', "%26").replace('#', "%23").replace('+', "%2B").replace('?', "%3F")
-}
-
-pub(super) async fn page(_: Public, page: Page, me: Me, Query(wish): Query<Wish>) -> Result<Response> {
+pub(super) async fn page(
+    _: Public,
+    app: App,
+    page: Page,
+    me: Me,
+    Query(wish): Query<Wish>,
+) -> Result<Response> {
     let next = inside(&wish.next).to_owned();
     if let Me(Some(s)) = &me
         && wish.fresh != "1"
@@ -55,13 +57,14 @@ pub(super) async fn page(_: Public, page: Page, me: Me, Query(wish): Query<Wish>
     {
         return Ok(see_other(&next));
     }
-    Ok(choices(page, &wish, StatusCode::OK, Vec::new()))
+    let elsewhere = super::links::ways(&app, &page, &wish.next, wish.need());
+    Ok(choices(page, &wish, elsewhere))
 }
 
-fn choices(page: Page, wish: &Wish, status: StatusCode, wrongs: Vec<kenroku_ui::parts::Wrong>) -> Response {
+fn choices(page: Page, wish: &Wish, elsewhere: Vec<Step>) -> Response {
     let t = |key: &str| page.t(key).phrase();
     let (need, query) = (wish.need(), wish.query());
-    let mut v = View { lead: t("identity-sign-in-lead"), wrongs, ..View::default() };
+    let mut v = View { lead: t("identity-sign-in-lead"), ..View::default() };
     if need > Assurance::PasswordOtp {
         v.notice = Some(("info", t("identity-need"), t("identity-need-text")));
     }
@@ -85,6 +88,7 @@ fn choices(page: Page, wish: &Wish, status: StatusCode, wrongs: Vec<kenroku_ui::
             if need > Assurance::JpkiAuth { "replace" } else { "sign-in" }
         ),
     });
+    v.steps.extend(elsewhere);
     if need <= Assurance::PasswordOtp {
         v.steps.push(Step {
             title: t("identity-sign-in-password"),
@@ -98,7 +102,7 @@ fn choices(page: Page, wish: &Wish, status: StatusCode, wrongs: Vec<kenroku_ui::
         Link::new(t("identity-help"), "/id/help"),
     ];
     let title = t("identity-sign-in");
-    show_as(status, page, title, v)
+    show_as(StatusCode::OK, page, title, v)
 }
 
 #[derive(Deserialize)]

@@ -6,5 +6,6 @@ mod delegations;
 mod op;
 mod pages;
 mod people;
+mod upstream;
 mod ways;
 mod world;
