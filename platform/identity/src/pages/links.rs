@@ -232,8 +232,7 @@ pub(super) async fn confirm_page(
 }
 
 pub(super) async fn confirm(
-    authz: Authz<ViewOwn>,
-    _: Authz<ChangeOwn>,
+    authz: Authz<ChangeOwn>,
     app: App,
     page: Page,
     me: Me,

@@ -18,7 +18,7 @@ use crate::module::OWN;
 use crate::person::{KEEP, vault_subject};
 use crate::session::{Session, note};
 use crate::upstream::Provider;
-use crate::{Identity, ViewOwn};
+use crate::{ChangeOwn, Identity, ViewOwn};
 
 /// Who the person is at the upstream, and the blind index that finds the link again.
 pub const SUBJECT: Field =
@@ -188,7 +188,7 @@ impl Identity {
     /// [`IdentityError::Over`]; [`IdentityError::CredentialTaken`] when somebody else has it linked.
     pub async fn confirm_link(
         &self,
-        proof: &Granted<ViewOwn>,
+        proof: &Granted<ChangeOwn>,
         session: &Session,
         id: LinkId,
         shared: impl Fn(&str) -> bool + Send,

@@ -4,11 +4,11 @@ use std::sync::OnceLock;
 
 use axum::body::Body;
 use axum::http::Request;
-use kenroku_access::{Access, Assurance, Granted};
+use kenroku_access::{Access, Assurance, Granted, Permission};
 use kenroku_identity::model::PersonId;
 use kenroku_identity::session::Session;
 use kenroku_identity::upstream::{Arrived, Pending, Provider, Providers};
-use kenroku_identity::{After, Identity, IdentityError, ViewOwn};
+use kenroku_identity::{After, Identity, IdentityError};
 use kenroku_module::test::TestSite;
 use kenroku_oidc::jwk::{Alg, KeySet};
 use kenroku_oidc::jws::SigningKey;
@@ -105,9 +105,9 @@ impl World {
         self.i.arrive(&self.all, (p.ticket.id, &p.ticket.secret), answer, session).await
     }
 
-    fn proof(&self, s: &Session) -> Granted<ViewOwn> {
+    fn proof<P: Permission>(&self, s: &Session) -> Granted<P> {
         let access = self.site.app().get::<Access>().unwrap();
-        access.grant_at_home::<ViewOwn>(&s.actor()).unwrap()
+        access.grant_at_home::<P>(&s.actor()).unwrap()
     }
 
     async fn link(&self, name: &str, s: &Session, resident: u32) -> Result<(), IdentityError> {
