@@ -150,7 +150,7 @@ pub fn soak() -> Result<()> {
     let servers = Servers::start()?;
     let mut c = command(
         "cargo",
-        &["test", "--workspace", "--locked", "--release", "--", "--nocapture", "soak_", "survive"],
+        &["test", "--workspace", "--locked", "--", "--nocapture", "soak_", "survive"],
     );
     servers.arm(&mut c);
     if variable("KENROKU_SOAK_ROUNDS").is_none() {
