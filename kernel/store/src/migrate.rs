@@ -2,7 +2,7 @@
 //!
 //! **Expand, move, contract.** The previous release must keep working on the new schema: add columns with a
 //! default, fill them, and remove the old ones a release later. A step that has shipped is never edited; its
-//! checksum is stored and compared. One index per step.
+//! checksum is stored and compared. After the first step, one index per step.
 //!
 //! Aliases: `{uuid}`, `{json}`, `{ts}`, `{int}`, `{bool}`, `{real}`, `{blob}`, and `{strict}` after the closing
 //! parenthesis of a table (SQLite then refuses values of another type, as PostgreSQL does by itself).

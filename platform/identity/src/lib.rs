@@ -20,7 +20,9 @@
 //!
 //! **How to add one more.** A way to sign in: a [`credential::Kind`], its check that ends in
 //! [`session::start`], a step on the sign-in page. A claim: a [`claims::Claim`]. A class of account: a
-//! [`model::AccountClass`] with what it may do. A page: a handler in `pages/` with one question.
+//! [`model::AccountClass`] with what it may do. A page: a handler in `pages/` with one question. A table: key
+//! (tenant, …) with [`Tenant::SHARED`](kenroku_types::Tenant::SHARED), the person as [`model::PersonId`] and never as a
+//! `SubjectId`, sealed where it identifies; its statements in the file of its subject.
 
 mod api;
 pub mod card;
