@@ -148,10 +148,8 @@ fn test() -> Result<()> {
 pub fn soak() -> Result<()> {
     tools()?;
     let servers = Servers::start()?;
-    let mut c = command(
-        "cargo",
-        &["test", "--workspace", "--locked", "--", "--nocapture", "soak_", "survive"],
-    );
+    let mut c =
+        command("cargo", &["test", "--workspace", "--locked", "--", "--nocapture", "soak_", "survive"]);
     servers.arm(&mut c);
     if variable("KENROKU_SOAK_ROUNDS").is_none() {
         c.env("KENROKU_SOAK_ROUNDS", "50");

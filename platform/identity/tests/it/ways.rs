@@ -1,13 +1,16 @@
 //! Passkeys; password and code; what an attacker may not learn.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::num::NonZeroU32;
 use std::time::Duration;
 
+use kenroku_access::accounts::Passwords;
 use kenroku_identity::model::PersonId;
 use kenroku_identity::webauthn::device::Device;
 use kenroku_identity::webauthn::{Created, Got, Site};
-use kenroku_identity::{After, CodeStep, Identity, IdentityError, totp};
-use kenroku_store::Db;
+use kenroku_identity::{After, CodeStep, Identity, IdentityError, Rules, totp};
+use kenroku_store::{Db, Sql, params, sql};
+use kenroku_types::Tenant;
 use serde_json::Value;
 
 use crate::world::{identity, register, site};
@@ -173,4 +176,27 @@ async fn a_login_name_is_one_persons_and_passwords_are_long(db: Db) {
     let (ticket, key) = i.begin_codes(other, "taro", SENTENCE).await.unwrap();
     let e = i.finish_codes(other, ticket.id, &ticket.secret, &key, "000000").await.unwrap_err();
     assert_eq!(e, IdentityError::Refused, "the app must show a right code first");
+}
+
+const STORED: &Sql =
+    sql!("select hash from identity_credential where tenant = $1 and person = $2 and kind = 'password'");
+
+/// Work is raised over the years; whoever signs in afterwards has the new one.
+#[kenroku_store::test(&[])]
+async fn a_password_of_lighter_years_is_hashed_anew_at_the_next_sign_in(db: Db) {
+    let site = site(db).await;
+    let i = identity(&site);
+    let light = Passwords::new(NonZeroU32::new(1000).unwrap(), 2, 2);
+    let (db, env, bus) = (site.app().db().clone(), site.app().env().clone(), site.app().bus().clone());
+    let then = Identity::new(db, env, bus, site.vault().clone(), light.clone(), Rules::default());
+    let (me, _) = with_codes(&then, "hanako", "模擬　花子").await;
+    let outdated = || async {
+        let mut tx = i.db().read().await.unwrap();
+        let (stored,): (String,) = tx.one(STORED, params![Tenant::SHARED, me]).await.unwrap();
+        Passwords::default().outdated(&stored)
+    };
+    assert!(outdated().await);
+    i.begin_password("hanako", SENTENCE, HERE, after()).await.unwrap();
+    assert!(!outdated().await);
+    i.begin_password("hanako", SENTENCE, HERE, after()).await.unwrap();
 }
