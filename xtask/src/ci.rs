@@ -148,8 +148,10 @@ fn test() -> Result<()> {
 pub fn soak() -> Result<()> {
     tools()?;
     let servers = Servers::start()?;
-    let mut c =
-        command("cargo", &["test", "--workspace", "--locked", "--", "--nocapture", "survive_cut_power", "processes::"]);
+    let mut c = command(
+        "cargo",
+        &["test", "--workspace", "--locked", "--", "--nocapture", "survive_cut_power", "processes::"],
+    );
     servers.arm(&mut c);
     if variable("KENROKU_SOAK_ROUNDS").is_none() {
         c.env("KENROKU_SOAK_ROUNDS", "50");
