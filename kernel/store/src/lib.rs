@@ -21,7 +21,7 @@
 //!    (`{uuid}` `{json}` `{ts}` `{int}` `{bool}` `{real}` `{blob}`), `{strict}` at the end, `tenant` first in the key.
 //!    In a module that has tables, write the step with the next number and never edit an old one: it is refused. The
 //!    list is `MIGRATIONS` in the module's `sql.rs` or `sql/mod.rs` (platform/identity: `lib.rs`,
-//!    its statements stand in the file of their subject), handed over by `Module::migrations`.
+//!    its statements stand in the file of their subject, those of `op` in `op/sql.rs`), handed over by `Module::migrations`.
 //! 2. In `sql.rs`: `const GET: &Sql = sql!("…$1…");`, a struct with [`row!`], a function over `&mut Tx`.
 //! 3. A test with `#[kenroku_store::test(&[MIGRATIONS])]` (dev-dependency with the feature `testing`): it runs on
 //!    both engines and compares every answer. Every statement must run in such a test; the gate counts it.
