@@ -10,6 +10,8 @@
 //! one release; a port says what an absent implementation means.
 
 pub mod card;
+pub mod consent;
 pub mod identity;
+pub mod personal;
 pub mod snow_overview;
 pub mod snow_passes;

@@ -59,6 +59,12 @@ impl TenantTree {
         std::iter::once(tenant).chain(below.map(|(t, _)| *t)).collect()
     }
 
+    /// Every tenant that is listed, and [`Tenant::SHARED`] first.
+    pub fn all(&self) -> Vec<Tenant> {
+        let listed = self.above.keys().copied().filter(|t| *t != Tenant::SHARED);
+        std::iter::once(Tenant::SHARED).chain(listed).collect()
+    }
+
     /// Whether `inner` is `outer` or lies in it.
     pub fn lies_in(&self, inner: Tenant, outer: Tenant) -> bool {
         inner == outer || self.above.get(&inner).is_some_and(|chain| chain.contains(&outer))

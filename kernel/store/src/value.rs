@@ -329,6 +329,32 @@ macro_rules! via {
         }
     };
 }
+/// Declares an enum that is stored as text, and written so on the wire.
+#[macro_export]
+macro_rules! coded {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $code:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $name { $($(#[$vdoc])* $variant,)+ }
+        impl $name {
+            /// Every one.
+            pub const ALL: &'static [$name] = &[$($name::$variant,)+];
+            /// As it is stored.
+            pub const fn code(self) -> &'static str {
+                match self { $($name::$variant => $code,)+ }
+            }
+            /// From how it is stored.
+            pub fn from_code(code: &str) -> Option<Self> {
+                $name::ALL.iter().copied().find(|v| v.code() == code)
+            }
+        }
+        impl From<$name> for $crate::Val<'_> {
+            fn from(v: $name) -> Self { v.code().into() }
+        }
+        $crate::via!($name, String, |v| $name::from_code(&v).ok_or_else(|| format!("unknown code {v}")));
+    };
+}
+
 via!(i32, i64, |v| i32::try_from(v).map_err(|e| e.to_string()));
 via!(u8, i64, |v| u8::try_from(v).map_err(|e| e.to_string()));
 via!(u16, i64, |v| u16::try_from(v).map_err(|e| e.to_string()));

@@ -98,6 +98,10 @@ impl Registry {
         self.fields.iter()
     }
 
+    pub(crate) fn purpose_of(&self, code: &str) -> Option<&'static Purpose> {
+        self.purposes.get(code).copied()
+    }
+
     fn purpose(&self, p: &Purpose) -> Result<()> {
         match self.purposes.get(p.code) {
             Some(known) if **known == *p => Ok(()),
@@ -156,6 +160,8 @@ pub struct Disclosure {
     request: Option<RequestId>,
     /// Whether it was widened from the proof's tenant to what all share.
     widened: bool,
+    /// To whom a module hands on what it opens.
+    recipient: Option<Actor>,
 }
 
 impl Disclosure {
@@ -176,6 +182,7 @@ impl Disclosure {
             consents: HashMap::new(),
             request: None,
             widened: false,
+            recipient: None,
         }
     }
 
@@ -186,6 +193,15 @@ impl Disclosure {
     pub fn of_everybody(mut self) -> Self {
         self.widened = self.tenant != Tenant::SHARED;
         self.tenant = Tenant::SHARED;
+        self
+    }
+
+    /// To whom the module hands on what it opens: a program that may open nothing itself, and receives what a person
+    /// agreed to. The log row names it instead of the module. It adds no right: permission and basis stay the
+    /// proof's.
+    #[must_use]
+    pub fn handing_to(mut self, recipient: &Actor) -> Self {
+        self.recipient = Some(recipient.clone());
         self
     }
 
@@ -214,7 +230,7 @@ impl Disclosure {
     }
 
     pub(crate) fn actor(&self) -> String {
-        self.actor.to_string()
+        self.recipient.as_ref().unwrap_or(&self.actor).to_string()
     }
 
     pub(crate) fn permission(&self) -> &'static str {

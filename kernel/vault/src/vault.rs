@@ -11,7 +11,7 @@ use kenroku_types::{Env, Tenant};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::disclosure::{Disclosure, ModuleVault, Registry};
+use crate::disclosure::{Disclosure, ModuleVault, Purpose, Registry};
 use crate::error::{Error, Result};
 use crate::field::{Field, Slot};
 use crate::keys::{KeyStore, OWN, SubjectKeys};
@@ -290,6 +290,16 @@ impl Vault {
             .all(sql::LOG_OF_SUBJECT, params![tenant, log_ref, before.unwrap_or(i64::MAX), limit])
             .await?;
         Ok(rows.into_iter().map(LogEntry::from).collect())
+    }
+
+    /// A purpose by its code, as a log row names it.
+    pub fn purpose(&self, code: &str) -> Option<&'static Purpose> {
+        self.0.registry.purpose_of(code)
+    }
+
+    /// A field by its name, as a log row names it; `None` for one that no module has any more.
+    pub fn field(&self, name: &str) -> Option<Field> {
+        self.0.registry.fields().find(|f| f.name() == name).copied()
     }
 
     /// Drops unwrapped keys that are older than their bound. Every use of the vault does so too; a schedule calls

@@ -11,7 +11,7 @@ use kenroku_vault::{Category, ConsentId, Disclosure, Field, LegalBasis, Purpose}
 use serde_json::{Map, Value, json};
 
 use crate::error::{IdentityError, Result};
-use crate::model::{PersonId, PersonState, Sex};
+use crate::model::{PersonId, PersonState, Provenance, Sex};
 use crate::person::{ADDRESS, BIRTH, NAME, SEX, vault_subject};
 use crate::{Identity, ReleaseClaims};
 
@@ -105,6 +105,33 @@ impl Identity {
         consent: ConsentId,
         request: Option<RequestId>,
     ) -> Result<Map<String, Value>> {
+        let proof: Granted<ReleaseClaims> = Granted::for_system("identity", Tenant::SHARED);
+        let mut why = Disclosure::new(&proof, &RELEASE).consent(vault_subject(person), consent);
+        if let Some(id) = request {
+            why = why.request(id);
+        }
+        let (mut out, provenance) = self.opened_claims(person, asked, &why).await?;
+        if let Some(p) = provenance {
+            out.insert(
+                "urn:ishikawa:proof".to_owned(),
+                json!({
+                    "method": p.method.code(),
+                    "assurance": crate::model::assurance_code(p.assurance),
+                    "verified_at": kenroku_ui::i18n::format::machine(p.verified_at),
+                }),
+            );
+        }
+        Ok(out)
+    }
+
+    /// The asked attributes by a disclosure of the caller's, with who proved them; nothing is opened, and there is no
+    /// provenance, where nothing sealed was asked for.
+    pub(crate) async fn opened_claims(
+        &self,
+        person: PersonId,
+        asked: &[Claim],
+        why: &Disclosure,
+    ) -> Result<(Map<String, Value>, Option<Provenance>)> {
         let known = self.person(person).await?.ok_or(IdentityError::NotFound)?;
         match known.state {
             PersonState::Active => {}
@@ -129,14 +156,9 @@ impl Identity {
         fields.sort_by_key(|f| f.column);
         fields.dedup();
         if fields.is_empty() {
-            return Ok(out);
+            return Ok((out, None));
         }
-        let proof: Granted<ReleaseClaims> = Granted::for_system("identity", Tenant::SHARED);
-        let mut why = Disclosure::new(&proof, &RELEASE).consent(vault_subject(person), consent);
-        if let Some(id) = request {
-            why = why.request(id);
-        }
-        let Some(opened) = self.attributes(&why, person, &fields).await? else { return Ok(out) };
+        let Some(opened) = self.attributes(why, person, &fields).await? else { return Ok((out, None)) };
         let a = &opened.attributes;
         let parts: Vec<&str> = a.name.text.split(['　', ' ']).filter(|p| !p.is_empty()).collect();
         for claim in asked {
@@ -164,15 +186,7 @@ impl Identity {
                 out.insert(claim.name().to_owned(), value);
             }
         }
-        out.insert(
-            "urn:ishikawa:proof".to_owned(),
-            json!({
-                "method": opened.provenance.method.code(),
-                "assurance": crate::model::assurance_code(opened.provenance.assurance),
-                "verified_at": kenroku_ui::i18n::format::machine(opened.provenance.verified_at),
-            }),
-        );
-        Ok(out)
+        Ok((out, Some(opened.provenance)))
     }
 }
 

@@ -40,6 +40,7 @@ mod residents;
 pub mod review;
 pub mod seed;
 pub mod session;
+mod source;
 pub mod subject;
 pub mod ticket;
 pub mod totp;

@@ -26,31 +26,7 @@ id_kind! {
     Link => LinkId;
 }
 
-/// Declares an enum that is stored as text.
-macro_rules! coded {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $code:literal,)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum $name { $($(#[$vdoc])* $variant,)+ }
-        impl $name {
-            /// Every one.
-            pub const ALL: &'static [$name] = &[$($name::$variant,)+];
-            /// As it is stored.
-            pub const fn code(self) -> &'static str {
-                match self { $($name::$variant => $code,)+ }
-            }
-            /// From how it is stored.
-            pub fn from_code(code: &str) -> Option<Self> {
-                $name::ALL.iter().copied().find(|v| v.code() == code)
-            }
-        }
-        impl From<$name> for kenroku_store::Val<'_> {
-            fn from(v: $name) -> Self { v.code().into() }
-        }
-        kenroku_store::via!($name, String, |v| $name::from_code(&v).ok_or_else(|| format!("unknown code {v}")));
-    };
-}
-pub(crate) use coded;
+pub(crate) use kenroku_store::coded;
 
 coded! {
     /// Whose account it is. No class is an exception: each says where the person stands to the prefecture.

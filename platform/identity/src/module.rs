@@ -1,8 +1,11 @@
 //! What the module hands to the binary.
 
+use std::sync::Arc;
+
 use kenroku_access::accounts::{Passwords, ThrottleRules};
 use kenroku_access::{Permission as _, Role, RoleHome, RoleId, permission, resource_kind};
 use kenroku_bus::{Done, Failed, Job, Running, Schedule, Work};
+use kenroku_contracts::personal::{PseudonymsPort, Sources};
 use kenroku_http::{App, AppBuilder, Routes, op};
 use kenroku_module::{HookError, Kind, Module, Setting, Values};
 use kenroku_vault::{Category, LegalBasis, Purpose, Vault};
@@ -133,7 +136,13 @@ async fn start(builder: &mut AppBuilder) -> Result<(), HookError> {
     let (db, env, bus) = (builder.db().clone(), builder.env().clone(), builder.bus().clone());
     builder.put(Providers::from_file(&values.text("identity.upstreams")?)?);
     op::start(builder, &values, &rules.origin).await?;
-    builder.put(Identity::new(db, env, bus, (*vault).clone(), Passwords::default(), rules));
+    let identity = Identity::new(db, env, bus, (*vault).clone(), Passwords::default(), rules);
+    builder.put(PseudonymsPort(Arc::new(identity.clone())));
+    // Without the broker nothing is handed on.
+    if let Ok(sources) = builder.get::<Sources>() {
+        sources.add(Arc::new(identity.clone()));
+    }
+    builder.put(identity);
     Ok(())
 }
 

@@ -195,6 +195,7 @@ pub(crate) fn inside(next: &str) -> &str {
     };
     let known = next == "/"
         || below("/id")
+        || below("/my")
         || below("/snow")
         || below("/oidc/device")
         || next.strip_prefix("/oidc/authorize/continue/").is_some_and(|rest| !rest.is_empty());

@@ -1,0 +1,8 @@
+//! Consent on both engines: agreements, answers, the broker, the pages; a probe module holds the facts.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
+mod answers;
+mod broker;
+mod pages;
+mod tenants;
+mod world;
