@@ -1,4 +1,5 @@
-//! The simulated world: ploughs that drive their tours and report where they are.
+//! The simulated world: ploughs that drive their tours and report where they are, and a vendor that asks people for
+//! consent.
 //!
 //! **What it is.** [`drive::Drive`] is one plough's drive: a pure function of seed, tour and start, with stops,
 //! receiver noise that has heavy tails, silences, repetitions and late reports. [`run`] sends the drives of a whole
@@ -13,6 +14,7 @@
 
 pub mod drive;
 mod send;
+mod vendor;
 
 use std::future::Future;
 use std::time::Duration;
@@ -21,6 +23,7 @@ use kenroku_roads::geo::Point;
 use kenroku_types::{Clock, Rng};
 
 pub use send::SendError;
+pub use vendor::Vendor;
 
 /// One plough.
 #[derive(Clone, Debug)]
@@ -47,6 +50,8 @@ pub struct SimConfig {
     /// The longest that a plough has been driving when the simulation begins; the reports of that time are sent
     /// first, so that a visitor finds roads already cleared.
     pub backlog: Duration,
+    /// Programs of vendors.
+    pub vendors: Vec<Vendor>,
 }
 
 /// Drives until told to stop. Errors of single reports are logged; the reports are sent again later.
@@ -66,6 +71,9 @@ pub async fn run(config: SimConfig, stop: impl Future<Output = ()>) -> Result<()
         let drive = drive::Drive::new(&plough.tour, since, config.interval_s, rng);
         let sender = send::Sender::new(client.clone(), &config.base_url, &plough.key, by_app);
         tasks.spawn(send::report(sender, drive, config.clock.clone(), config.interval_s));
+    }
+    for vendor in config.vendors {
+        tasks.spawn(vendor::run(client.clone(), config.base_url.clone(), vendor));
     }
     stop.await;
     tasks.shutdown().await;

@@ -52,6 +52,8 @@ const STAFF_PAGES = {
   "/staff/snow/refused?{refused}": "demo-snow",
   "/staff/bus": "demo-operator",
   "/staff/keys": "demo-nomi",
+  "/staff/consent": "demo-officer-nomi",
+  "/staff/consent/provisions": "demo-officer-nomi",
 };
 const PASSWORD = "kenroku-demo-2026";
 export const PAGES =

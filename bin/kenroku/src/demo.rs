@@ -26,7 +26,7 @@ const PASSWORD: &str = "kenroku-demo-2026";
 const RESIDENTS: &str = kenroku_identity::seed::PASSWORD;
 
 /// Roles that can be tried: sign-in name, tenant, role, what it shows.
-const ACCOUNTS: [(&str, &str, RoleId, &str); 7] = [
+const ACCOUNTS: [(&str, &str, RoleId, &str); 8] = [
     ("demo-operator", "installation", OPERATOR, "運用担当"),
     ("demo-ishikawa", "17000", PREF_ADMIN, "石川県 県管理者"),
     ("demo-nomi", "17211", MUNI_ADMIN, "能美市 市町管理者"),
@@ -34,6 +34,7 @@ const ACCOUNTS: [(&str, &str, RoleId, &str); 7] = [
     ("demo-snow-nomi", "17211", SNOW_DESK, "能美市 除雪担当"),
     ("demo-id", "17000", ID_DESK, "石川県 いしかわID窓口"),
     ("demo-officer", "17000", DATA_OFFICER, "石川県 個人情報保護担当"),
+    ("demo-officer-nomi", "17211", DATA_OFFICER, "能美市 個人情報保護担当"),
 ];
 
 /// `PORT` chooses the port of the demo.
@@ -110,6 +111,7 @@ async fn simulated_world(app: App, port: u16, first: bool, mut stop: watch::Rece
         clock: app.env().clock.clone(),
         interval_s: 5,
         backlog: if first { Duration::from_secs(100 * 60) } else { Duration::ZERO },
+        vendors: vendor(&app).await.into_iter().collect(),
     };
     let stopped = async move {
         let _ = stop.wait_for(|stopping| *stopping).await;
@@ -117,6 +119,20 @@ async fn simulated_world(app: App, port: u16, first: bool, mut stop: watch::Rece
     if let Err(e) = kenroku_sim::run(config, stopped).await {
         tracing::warn!(error = %e, "the simulated world could not start");
     }
+}
+
+/// The sample vendor asks those who live here and those who come home to give birth.
+async fn vendor(app: &App) -> Option<kenroku_sim::Vendor> {
+    use kenroku_consent::seed::{AGREEMENT, KEY, SECTOR};
+    let mut subjects = Vec::new();
+    for login in ["demo-kenmin", "demo-satogaeri"] {
+        match kenroku_identity::seed::known_as(app, login, SECTOR).await {
+            Ok(found) => subjects.extend(found.map(|s| s.to_string())),
+            Err(e) => tracing::warn!(error = %e, "the sample vendor knows nobody"),
+        }
+    }
+    let vendor = kenroku_sim::Vendor { key: KEY.to_owned(), agreement: AGREEMENT.to_owned(), subjects };
+    (!vendor.subjects.is_empty()).then_some(vendor)
 }
 
 fn remember(marker: &Path, made: &str) -> Result<(), Stop> {

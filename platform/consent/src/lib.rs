@@ -29,7 +29,7 @@ mod error;
 pub mod model;
 mod module;
 mod pages;
-mod seed;
+pub mod seed;
 pub mod sql;
 
 pub use consent::{Agreement, Answer, Consent, NewRecipient, Reply, Revision};

@@ -4,6 +4,7 @@ use kenroku_access::Assurance;
 use kenroku_http::App;
 use kenroku_module::HookError;
 use kenroku_types::Timestamp;
+use kenroku_types::ids::SubjectId;
 
 use crate::delegation::{self, Kind, Scope, hand_over};
 use crate::error::Result;
@@ -97,6 +98,27 @@ pub(crate) async fn demo(app: App) -> std::result::Result<String, HookError> {
     let scopes = [Scope::Messages, Scope::Procedures];
     identity.entrust(elder, guardian, Kind::Family, &scopes, "模擬データ", year).await?;
     Ok(format!("{} people, one of each class (模擬データ)", ids.len()))
+}
+
+/// The pseudonym of a demo account in a sector: what a simulated vendor knows of somebody who once signed in to it.
+/// `None` for a name that is no demo account.
+///
+/// # Errors
+/// When the store fails.
+pub async fn known_as(
+    app: &App,
+    login: &str,
+    sector: &str,
+) -> std::result::Result<Option<SubjectId>, HookError> {
+    let identity = app.get::<Identity>().map_err(|e| e.0)?;
+    let handle = credential::login_handle(login);
+    let mut tx = identity.db().read().await?;
+    let found = credential::find(&mut tx, credential::Kind::Password, &handle).await?;
+    drop(tx);
+    let Some(person) = found.map(|f| f.person).filter(|_| ACCOUNTS.iter().any(|a| a.login == login)) else {
+        return Ok(None);
+    };
+    Ok(Some(identity.subject(person, sector).await?))
 }
 
 async fn add(identity: &Identity, a: &DemoAccount) -> std::result::Result<PersonId, HookError> {

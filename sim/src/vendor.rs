@@ -1,0 +1,71 @@
+//! A vendor's program: it asks people for consent, looks at what they let it see, and acknowledges what it is told.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::send::SendError;
+
+/// A vendor with a key and an agreement.
+#[derive(Clone, Debug)]
+pub struct Vendor {
+    /// The program's key.
+    pub key: String,
+    /// The agreement's code.
+    pub agreement: String,
+    /// The people, by the vendor's own pseudonyms.
+    pub subjects: Vec<String>,
+}
+
+/// How often it looks.
+const EVERY: Duration = Duration::from_secs(10);
+
+/// Asks once, then looks again and again. What it may not see it does not see: a refusal is no error.
+pub(crate) async fn run(client: reqwest::Client, base: String, v: Vendor) {
+    let api = Api { client, base: format!("{}/api/consent/v1", base.trim_end_matches('/')), key: v.key };
+    let mut asked = vec![false; v.subjects.len()];
+    loop {
+        for (subject, asked) in v.subjects.iter().zip(&mut asked) {
+            let body = json!({ "agreement": v.agreement, "subject": subject });
+            // Asked once in a run: whoever said no is not asked again and again.
+            let done = match *asked {
+                false => api.post("requests", &body).await.map(|_| *asked = true),
+                true => api.post("facts", &body).await.map(drop),
+            };
+            if let Err(e) = done {
+                tracing::debug!(error = %e, "sim.vendor");
+            }
+        }
+        if let Err(e) = api.acknowledge().await {
+            tracing::debug!(error = %e, "sim.vendor");
+        }
+        tokio::time::sleep(EVERY).await;
+    }
+}
+
+struct Api {
+    client: reqwest::Client,
+    base: String,
+    key: String,
+}
+
+impl Api {
+    async fn post(&self, path: &str, body: &Value) -> Result<Value, SendError> {
+        let url = format!("{}/{path}", self.base);
+        let answer = self.client.post(url).bearer_auth(&self.key).json(body).send().await?;
+        match answer.status().as_u16() {
+            204 => Ok(Value::Null),
+            200..=299 => Ok(answer.json().await?),
+            other => Err(SendError::Refused(other)),
+        }
+    }
+
+    async fn acknowledge(&self) -> Result<(), SendError> {
+        let url = format!("{}/notices", self.base);
+        let notices: Value = self.client.get(url).bearer_auth(&self.key).send().await?.json().await?;
+        for id in notices.as_array().into_iter().flatten().filter_map(|n| n["id"].as_str()) {
+            self.post(&format!("notices/{id}/acknowledge"), &json!({})).await?;
+        }
+        Ok(())
+    }
+}
