@@ -108,7 +108,12 @@ impl Sources {
 /// what two services know.
 pub trait Pseudonyms: Send + Sync {
     /// The person's pseudonym in `to`, made at the first question; `None` when `from` knows nobody by this one.
-    fn translate<'a>(&'a self, from: &'a str, subject: SubjectId, to: &'a str) -> Answer<'a, Option<SubjectId>>;
+    fn translate<'a>(
+        &'a self,
+        from: &'a str,
+        subject: SubjectId,
+        to: &'a str,
+    ) -> Answer<'a, Option<SubjectId>>;
 }
 
 /// How the port is put into the app. Absent: the installation has no いしかわID, and nothing is handed on.

@@ -12,13 +12,13 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::Consent;
 use crate::broker::{Inquiry, SECTOR};
 use crate::consent::Agreement;
 use crate::error::{ConsentError, reason};
 use crate::model::{LegalClass, NoticeId, RecipientKind, State, Why};
 use crate::module::Obtain;
 use crate::sql::{self, RecipientRow, RecordRow};
-use crate::Consent;
 
 /// Under which agreement, about whom.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -369,11 +369,7 @@ pub async fn notices(authz: Authz<Obtain>, app: App) -> Result<Json<Vec<ConsentN
     params(("id" = String, Path, description = "the notice")),
     responses((status = 204, description = "acknowledged")),
 )]
-pub async fn acknowledge(
-    authz: Authz<Obtain>,
-    app: App,
-    Path(id): Path<NoticeId>,
-) -> Result<StatusCode> {
+pub async fn acknowledge(authz: Authz<Obtain>, app: App, Path(id): Path<NoticeId>) -> Result<StatusCode> {
     let consent = app.get::<Consent>()?;
     let party = party(&consent, &authz.granted).await?;
     consent.acknowledge(authz.tenant(), party.id, id).await?;

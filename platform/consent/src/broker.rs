@@ -162,12 +162,7 @@ impl Consent {
             sql::add_provision(&mut tx, tenant, id, now, party.id, (&agreement.row, &record), &left).await?;
         }
         tx.commit().await?;
-        Ok(Obtained {
-            consent: record.id,
-            number: agreement.row.number,
-            facts,
-            refused: decision.refused,
-        })
+        Ok(Obtained { consent: record.id, number: agreement.row.number, facts, refused: decision.refused })
     }
 
     /// Asks the sources of the items, each by its own name for the person.
@@ -191,8 +186,7 @@ impl Consent {
         let mut facts = Vec::new();
         for (module, (source, items)) in by_source {
             let Some(theirs) = names.translate(SECTOR, subject, module).await? else { continue };
-            let mut why =
-                Disclosure::new(&broker, &SHARE).handing_to(proof.actor()).consent(theirs, consent);
+            let mut why = Disclosure::new(&broker, &SHARE).handing_to(proof.actor()).consent(theirs, consent);
             if source.tenants().contains(&Tenant::SHARED) {
                 why = why.of_everybody();
             }

@@ -277,8 +277,7 @@ impl Consent {
         if let Some(r) = self.0.held.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return Ok(Arc::clone(r));
         }
-        let row =
-            sql::revision(tx, tenant, id.uuid(), number).await?.ok_or(ConsentError::NotFound)?;
+        let row = sql::revision(tx, tenant, id.uuid(), number).await?.ok_or(ConsentError::NotFound)?;
         let revision = Arc::new(Revision { terms: chain::read(&row)?, hash: hex::encode(&row.hash) });
         let mut held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
         if held.len() >= HELD {
@@ -321,8 +320,7 @@ impl Consent {
 
     async fn whole(&self, tx: &mut Tx, tenant: Tenant, row: AgreementRow) -> Result<Agreement> {
         let now = self.revision(tx, tenant, row.id, row.number).await?;
-        let recipient =
-            sql::recipient(tx, tenant, row.recipient).await?.ok_or(ConsentError::NotFound)?;
+        let recipient = sql::recipient(tx, tenant, row.recipient).await?.ok_or(ConsentError::NotFound)?;
         Ok(Agreement { tenant, row, now, recipient })
     }
 
@@ -431,7 +429,9 @@ impl Consent {
         let (id, number) = match old {
             None => {
                 let id: RecordId = self.env().id();
-                sql::add_record(tx, tenant, id, subject, agreement.row.id, &next, now).await.map_err(stale)?;
+                sql::add_record(tx, tenant, id, subject, agreement.row.id, &next, now)
+                    .await
+                    .map_err(stale)?;
                 (id, 1)
             }
             Some(r) => {
@@ -462,7 +462,9 @@ impl Consent {
                 out.push(self.with_agreement(&mut tx, *tenant, record).await?);
             }
         }
-        out.sort_by_key(|a: &Answer| (a.record.standing().state != State::Asked, std::cmp::Reverse(a.record.changed_at)));
+        out.sort_by_key(|a: &Answer| {
+            (a.record.standing().state != State::Asked, std::cmp::Reverse(a.record.changed_at))
+        });
         Ok(out)
     }
 

@@ -85,8 +85,10 @@ impl From<ConsentError> for Problem {
                     .next("Correct the fields named and send it again.");
                 faults.into_iter().fold(p, |p, (field, why)| p.field(field, "consent.input", why))
             }
-            ConsentError::Taken => Problem::new(409, "consent.taken", "There is something of this name already")
-                .next("Choose another name, or change what is there."),
+            ConsentError::Taken => {
+                Problem::new(409, "consent.taken", "There is something of this name already")
+                    .next("Choose another name, or change what is there.")
+            }
             ConsentError::NotNow => {
                 Problem::new(409, "consent.not-now", "This cannot follow where it stands now")
                     .next("Look at how it stands, then decide again.")

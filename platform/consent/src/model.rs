@@ -374,7 +374,9 @@ pub fn decide(
             Some(why)
         } else if !terms.codes().any(|c| c == code) {
             Some(Why::NotAgreedUpon)
-        } else if terms.basis == LawfulBasis::Consent && !answered.is_some_and(|(s, _)| s.items.contains(code)) {
+        } else if terms.basis == LawfulBasis::Consent
+            && !answered.is_some_and(|(s, _)| s.items.contains(code))
+        {
             Some(Why::LeftOut)
         } else {
             None

@@ -78,12 +78,7 @@ row!(RecordRow { id, subject, agreement, state, number, items, until, steps, ver
 impl RecordRow {
     /// Where it stands.
     pub fn standing(&self) -> Standing {
-        Standing {
-            state: self.state,
-            number: self.number,
-            items: split(&self.items),
-            until: self.until,
-        }
+        Standing { state: self.state, number: self.number, items: split(&self.items), until: self.until }
     }
 }
 
@@ -249,9 +244,8 @@ const ACKNOWLEDGE: &Sql = sql!(
     "update consent_notice set acknowledged_at = $4
      where tenant = $1 and recipient = $2 and id = $3 and acknowledged_at is null"
 );
-const UNTOLD: &Sql = sql!(
-    "select count(*) from consent_notice where tenant = $1 and record = $2 and acknowledged_at is null"
-);
+const UNTOLD: &Sql =
+    sql!("select count(*) from consent_notice where tenant = $1 and record = $2 and acknowledged_at is null");
 
 const ADD_PROVISION: &Sql = sql!(
     "insert into consent_provision (tenant, id, at, recipient, agreement, number, record, subject, items)

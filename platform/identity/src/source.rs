@@ -52,7 +52,11 @@ const ITEMS: [(Item, Claim); 5] = [
     (
         Item {
             code: "identity.municipality",
-            names: ["お住まいの市町（番地などは渡しません）", "住ん《すん》で いる 市《し》や 町《まち》", "Municipality (not the address)"],
+            names: [
+                "お住まいの市町（番地などは渡しません）",
+                "住ん《すん》で いる 市《し》や 町《まち》",
+                "Municipality (not the address)",
+            ],
             category: Category::Person,
             field: None,
         },

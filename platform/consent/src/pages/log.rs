@@ -108,7 +108,8 @@ fn row(page: &Page, vault: &Vault, e: &LogEntry, by: Option<&Answer>) -> Row {
             _ => Phrase::text(vault.purpose(&e.purpose).map_or(e.purpose.as_str(), |p| p.ja)),
         },
     };
-    let href = by.map_or_else(String::new, |a| format!("/my/consents/{}/{}", a.agreement.tenant, a.record.id));
+    let href =
+        by.map_or_else(String::new, |a| format!("/my/consents/{}/{}", a.agreement.tenant, a.record.id));
     Row {
         when: page.day_time(e.at),
         machine: page.machine(e.at),

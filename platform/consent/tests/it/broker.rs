@@ -28,8 +28,7 @@ async fn only_what_was_agreed_to_leaves_and_is_recorded_before(db: Db) {
     assert_eq!(obtain().await, Err(ConsentError::Refused("no-answer")));
     let record = c.request(&*names.0, &reader(t), &party, "visits", theirs).await.unwrap();
     assert_eq!(obtain().await, Err(ConsentError::Refused("no-answer")), "asked is not agreed");
-    let accesses =
-        async || site.vault().accesses(Tenant::SHARED, known(5, "probe"), None, 10).await.unwrap();
+    let accesses = async || site.vault().accesses(Tenant::SHARED, known(5, "probe"), None, 10).await.unwrap();
     assert!(accesses().await.is_empty(), "nothing was opened");
 
     let me = known(5, "consent");
@@ -99,9 +98,8 @@ async fn a_program_asks_receives_is_told_and_acknowledges(db: Db) {
     let all = api.get("/api/consent/v1/verification/consent-records?dataAgreementId=visits&limit=1").await;
     assert_eq!(all.json()["consentRecords"][0]["individual"], json!(known(5, "vendor-1")));
     let next = all.json()["next"].as_str().unwrap().to_owned();
-    let rest = format!(
-        "/api/consent/v1/verification/consent-records?dataAgreementId=visits&limit=1&cursor={next}"
-    );
+    let rest =
+        format!("/api/consent/v1/verification/consent-records?dataAgreementId=visits&limit=1&cursor={next}");
     assert_eq!(api.get(&rest).await.json()["consentRecords"], json!([]));
 
     c.answer(t, agreement, known(5, "consent"), reply(Step::Withdraw, &[], 1)).await.unwrap();

@@ -6,9 +6,7 @@ use kenroku_access::{Actor, ClientId, Granted, Permission, TenantTree, testing};
 use kenroku_consent::model::{AgreedItem, AgreementId, By, LawfulBasis, RecipientKind, Step, Terms, Texts};
 use kenroku_consent::sql::RecipientRow;
 use kenroku_consent::{Consent, ManageAgreements, NewRecipient, Obtain, Reply};
-use kenroku_contracts::personal::{
-    Answer, Fact, Item, Pseudonyms, PseudonymsPort, Source, Sources, Wanted,
-};
+use kenroku_contracts::personal::{Answer, Fact, Item, Pseudonyms, PseudonymsPort, Source, Sources, Wanted};
 use kenroku_module::Module;
 use kenroku_module::test::TestSite;
 use kenroku_store::{Db, Migration, ModuleMigrations, Sql, params, sql};
@@ -27,7 +25,8 @@ const TABLE: ModuleMigrations = ModuleMigrations {
     module: "probe",
     steps: &[Migration {
         name: "0001_init",
-        text: "create table probe_fact (tenant {uuid} not null, subject {uuid} not null, name {blob} not null,
+        text:
+            "create table probe_fact (tenant {uuid} not null, subject {uuid} not null, name {blob} not null,
                  state {blob} not null, primary key (tenant, subject)) {strict};",
         postgres: None,
     }],
@@ -36,7 +35,9 @@ const ADD: &Sql = sql!("insert into probe_fact (tenant, subject, name, state) va
 const GET: &Sql = sql!("select name, state from probe_fact where tenant = $1 and subject = $2");
 
 const fn item(code: &'static str, field: &'static Field) -> Item {
-    Item { code, names: ["項目", "項目《こうもく》", "Item"], category: field.category, field: Some(field) }
+    Item {
+        code, names: ["項目", "項目《こうもく》", "Item"], category: field.category, field: Some(field)
+    }
 }
 const ITEMS: [Item; 2] = [item("probe.name", &NAME), item("probe.state", &STATE)];
 
@@ -200,7 +201,8 @@ pub async fn vendor(site: &TestSite, tenant: Tenant, n: u128, code: &str) -> (Re
         representative: "代表".to_owned(),
     };
     let id = c.register_recipient(&officer(tenant), new).await.unwrap();
-    let agreement = c.agree(&officer(tenant), code, id, &terms(&["probe.name", "probe.state"])).await.unwrap();
+    let agreement =
+        c.agree(&officer(tenant), code, id, &terms(&["probe.name", "probe.state"])).await.unwrap();
     (c.recipient(tenant, id).await.unwrap(), agreement)
 }
 
