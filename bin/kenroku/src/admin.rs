@@ -9,6 +9,9 @@ use clap::Subcommand;
 use kenroku_access::accounts::{Accounts, KeyHolder, KeyId, NewKey, NewStaff};
 use kenroku_access::kernel::{ManageKeys, ManageStaff, ViewStaff};
 use kenroku_access::{Granted, Matrix, PermissionMeta, Policies, RoleId};
+use kenroku_http::App;
+use kenroku_identity::ManageClients;
+use kenroku_identity::op::Provider;
 use kenroku_module::{Module, Values};
 use kenroku_places::Places;
 use kenroku_types::{Clock, Env, Id, MuniCode, Tenant};
@@ -78,6 +81,14 @@ pub enum AdminCommand {
         /// As for `add-key`.
         #[arg(long)]
         tenant: String,
+    },
+    /// Take an RSA key, made with `openssl genpkey -algorithm RSA`, to sign ID tokens of services that need RS256.
+    ImportSigningKey {
+        /// The key in PEM and PKCS #8, without a password. Delete the file afterwards.
+        file: PathBuf,
+        /// The key before may have been stolen: refuse what it signed, now.
+        #[arg(long)]
+        at_once: bool,
     },
     /// Compare the log of who read personal data with its witness (setting vault.witness_folder), row by row.
     VerifyLog,
@@ -161,6 +172,16 @@ pub async fn run(modules: Vec<Module>, values: Values, what: AdminCommand) -> Re
             accounts.revoke_key(&by, key).await.map_err(refused)?;
             print(&format!("the key {id} opens nothing any more\n"))
         }
+        AdminCommand::ImportSigningKey { file, at_once } => {
+            let pem = std::fs::read_to_string(&file)
+                .map_err(|e| Stop::new(Code::NoInput, format!("{} cannot be read: {e}", file.display())))?;
+            let app = app_of(modules, &values, &["access", "identity"]).await?;
+            let provider = app.get::<Provider>().map_err(|e| Stop::fault(e.0))?;
+            let by: Granted<ManageClients> = Granted::for_system(BY, Tenant::SHARED);
+            let key = provider.import_key(&by, &pem, at_once).await;
+            let key = key.map_err(|e| Stop::new(Code::Data, e.to_string()))?;
+            print(&format!("key {} signs from {}; delete {} now\n", key.kid, key.signs_from, file.display()))
+        }
         AdminCommand::ListStaff { tenant } => {
             let tenant = tenant_of(&tenant)?;
             let accounts = accounts(modules, &values).await?;
@@ -213,11 +234,15 @@ async fn verify(values: &Values) -> Result<(), Stop> {
 }
 
 async fn accounts(modules: Vec<Module>, values: &Values) -> Result<std::sync::Arc<Accounts>, Stop> {
+    app_of(modules, values, &["access"]).await?.get::<Accounts>().map_err(|e| Stop::fault(e.0))
+}
+
+/// An app of these modules alone, over the whole schema.
+async fn app_of(modules: Vec<Module>, values: &Values, names: &[&str]) -> Result<App, Stop> {
     let db = open::database(values)?;
     open::migrate(&db, &modules).await?;
-    let kernel = modules.into_iter().filter(|m| m.name == "access").collect();
-    let app = run::put_together(kernel, values, db).await?.app;
-    app.get::<Accounts>().map_err(|e| Stop::fault(e.0))
+    let few = modules.into_iter().filter(|m| names.contains(&m.name)).collect();
+    Ok(run::put_together(few, values, db).await?.app)
 }
 
 fn refused(e: kenroku_access::accounts::AccountError) -> Stop {

@@ -5,13 +5,15 @@
 
 use std::time::Duration;
 
+use kenroku_access::{Granted, Permission};
 use kenroku_store::{Sql, Tx, params, row, sql};
 use kenroku_types::{JapaneseDate, Tenant, Timestamp};
-use kenroku_vault::{Category, LegalBasis, Purpose};
+use kenroku_vault::{Category, ConsentId, Disclosure, LegalBasis, Purpose};
 use ring::digest::{SHA256, digest};
 
 use crate::error::{IdentityError, Result};
 use crate::model::{DelegationId, PersonId, coded};
+use crate::person::{NAME, vault_subject};
 use crate::ticket::normal_code;
 use crate::{Identity, session};
 
@@ -42,6 +44,19 @@ coded! {
         Coupons = "coupons",
         /// See care and health records that were shared with the person.
         Health = "health",
+    }
+}
+
+impl Scope {
+    /// The key of its words on pages.
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Scope::Messages => "identity-may-messages",
+            Scope::Procedures => "identity-may-procedures",
+            Scope::Bookings => "identity-may-bookings",
+            Scope::Coupons => "identity-may-coupons",
+            Scope::Health => "identity-may-health",
+        }
     }
 }
 
@@ -234,6 +249,24 @@ impl Identity {
     pub async fn delegations(&self, person: PersonId) -> Result<Vec<DelegationRow>> {
         let now = self.env().now();
         Ok(self.db().read().await?.all(OF, params![T, person, person, now]).await?)
+    }
+
+    /// The name of the other side, which both agreed to show each other with the delegation; `None` until the code was
+    /// typed.
+    ///
+    /// # Errors
+    /// When the store or the vault fails.
+    pub async fn other_name<P: Permission>(
+        &self,
+        proof: &Granted<P>,
+        d: &DelegationRow,
+        me: PersonId,
+    ) -> Result<Option<String>> {
+        let other = if d.principal == me { d.agent } else { Some(d.principal) };
+        let Some(other) = other else { return Ok(None) };
+        let agreed = ConsentId::from_uuid(d.id.uuid());
+        let why = Disclosure::new(proof, &EACH_OTHER).consent(vault_subject(other), agreed);
+        Ok(self.attributes(&why, other, &[&NAME]).await?.map(|o| o.attributes.name.text))
     }
 
     /// The delegation by which `agent` may do `scope` for `principal` now.

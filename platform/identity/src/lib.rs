@@ -61,7 +61,8 @@ pub use session::area;
 pub use ways::{After, CodeStep};
 
 /// The tables.
-pub const MIGRATIONS: ModuleMigrations = migrations!("identity", ["0001_init", "0002_op", "0003_upstream"]);
+pub const MIGRATIONS: ModuleMigrations =
+    migrations!("identity", ["0001_init", "0002_op", "0003_upstream", "0004_op_act"]);
 
 /// The texts.
 pub const LOCALES: [kenroku_ui::LocaleFile; 3] = kenroku_ui::locales!("identity", "../i18n");

@@ -37,6 +37,7 @@ pub mod jwk;
 pub mod jws;
 pub mod logout;
 pub mod params;
+pub mod pem;
 pub mod pkce;
 pub mod redirect;
 pub mod scope;

@@ -32,6 +32,13 @@ pub struct Confirmation {
     pub jkt: String,
 }
 
+/// Who acts for the person that `sub` names (RFC 8693 §4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Act<'a> {
+    /// The one who acts, as this client knows them.
+    pub sub: &'a str,
+}
+
 /// Claims of an access token (RFC 9068 §2.2).
 #[derive(Clone, Debug, Serialize)]
 pub struct AccessToken<'a> {
@@ -66,6 +73,9 @@ pub struct AccessToken<'a> {
     /// The grant it stems from: ends when that ends. Private claim.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gid: Option<&'a str>,
+    /// Somebody else acts for `sub`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub act: Option<Act<'a>>,
 }
 
 /// Claims of an ID token (Core §2).
@@ -101,6 +111,9 @@ pub struct IdToken<'a> {
     /// Binds the access token to it (Core §3.1.3.6).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at_hash: Option<&'a str>,
+    /// Somebody else acts for `sub`: `auth_time`, `acr` and `amr` are theirs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub act: Option<Act<'a>>,
     /// Attributes that were asked for here and agreed to.
     #[serde(flatten)]
     pub attributes: Map<String, Value>,
@@ -156,11 +169,13 @@ mod tests {
             acr: None,
             cnf: None,
             gid: None,
+            act: None,
         };
-        assert_eq!(
-            serde_json::to_string(&t).unwrap(),
-            r#"{"iss":"https://o","sub":"s","aud":"https://o","client_id":"c","jti":"j","iat":1,"exp":601}"#
-        );
+        let bare =
+            r#"{"iss":"https://o","sub":"s","aud":"https://o","client_id":"c","jti":"j","iat":1,"exp":601}"#;
+        assert_eq!(serde_json::to_string(&t).unwrap(), bare);
+        let t = AccessToken { act: Some(Act { sub: "a" }), ..t };
+        assert_eq!(serde_json::to_string(&t).unwrap(), bare.replace("601}", r#"601,"act":{"sub":"a"}}"#));
     }
 
     /// Core appendix A.3 (`id_token token`): the access token of that example and its hash.

@@ -1,3 +1,5 @@
+use base64::Engine as _;
+
 use crate::process::{kenroku, run};
 
 #[test]
@@ -94,6 +96,23 @@ fn accounts_are_made_listed_and_refused() {
     assert!(code == 65 && said.contains("password"), "{said}");
     let (_, said, _) = run(kenroku(dir.path()).args(["admin", "list-staff"]));
     assert!(said.contains("first.operator") && said.ends_with("1 accounts\n"), "{said}");
+}
+
+#[test]
+fn a_signing_key_is_imported_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("rs256.pem");
+    let der = base64::engine::general_purpose::STANDARD.encode(kenroku_identity::op::demo::RSA_KEY);
+    let import = |label: &str| {
+        std::fs::write(&file, format!("-----BEGIN {label}-----\n{der}\n-----END {label}-----\n")).unwrap();
+        run(kenroku(dir.path()).args(["admin", "import-signing-key"]).arg(&file))
+    };
+    let (code, _, said) = import("ENCRYPTED PRIVATE KEY");
+    assert!(code == 65 && said.contains("without a password"), "{said}");
+    let (code, said, err) = import("PRIVATE KEY");
+    assert!(code == 0 && said.starts_with("key ") && said.contains(" signs from "), "{said} {err}");
+    let (code, _, said) = import("PRIVATE KEY");
+    assert!(code == 65 && said.contains("imported before"), "{said}");
 }
 
 #[test]

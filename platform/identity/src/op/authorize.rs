@@ -9,23 +9,24 @@ use std::time::Duration;
 use axum::body::Bytes;
 use axum::http::HeaderValue;
 use axum::http::header::{COOKIE, SET_COOKIE};
-use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use kenroku_access::Assurance;
-use kenroku_http::{App, Path, Public, RequestInfo};
+use kenroku_http::{App, Path, Public};
 use kenroku_oidc::authorize::{self as protocol, AuthorizationRequest, PAR_PREFIX, Refusal, ReturnPath};
 use kenroku_oidc::jws::Unverified;
 use kenroku_oidc::{Code, OAuthError, Params, redirect, sha256};
 use kenroku_types::{Problem, Timestamp};
 use kenroku_ui::Page;
 
+use super::acting;
 use super::answer::{Came, Fault, Outcome, inner, see_other, to_client};
 use super::clients::Client;
 use super::decide::{Facts, Next, decide};
 use super::grants::{Agreed, NewGrant};
-use super::provider::{Provider, missing, missing_client};
+use super::provider::{Provider, Visit, missing, missing_client};
 use super::sql::{self, InteractionId};
 use crate::Identity;
+use crate::delegation::DelegationRow;
 use crate::model::PersonId;
 use crate::session::{self, Session};
 
@@ -46,6 +47,8 @@ pub(super) struct Asked {
     /// The interaction in which it waits; `None` while nothing had to be asked.
     pub waiting: Option<InteractionId>,
     pub just_agreed: bool,
+    /// By which delegation the person acts for somebody else, and what they agreed to for them.
+    pub acting: Option<(DelegationRow, Agreed)>,
 }
 
 impl Asked {
@@ -70,23 +73,14 @@ impl Asked {
 }
 
 /// GET
-pub(super) async fn get(_: Public, app: App, info: RequestInfo, page: Page, parts: Parts) -> Response {
-    let query = parts.uri.query().unwrap_or("").to_owned();
-    begin(&app, &info, page, &parts, &query, false).await.unwrap_or_else(shown)
+pub(super) async fn get(_: Public, v: Visit) -> Response {
+    begin(&v, v.query(), false).await.unwrap_or_else(shown)
 }
 
 /// POST (Core §3.1.2.1). It comes from another site, so the browser sends no session along: the request is stored
 /// and taken up by a GET.
-pub(super) async fn post(
-    _: Public,
-    app: App,
-    info: RequestInfo,
-    page: Page,
-    parts: Parts,
-    body: Bytes,
-) -> Response {
-    let text = String::from_utf8_lossy(&body).into_owned();
-    begin(&app, &info, page, &parts, &text, true).await.unwrap_or_else(shown)
+pub(super) async fn post(_: Public, v: Visit, body: Bytes) -> Response {
+    begin(&v, &String::from_utf8_lossy(&body), true).await.unwrap_or_else(shown)
 }
 
 /// An error that the person sees here: it is not known where the browser may be sent.
@@ -106,16 +100,8 @@ pub(super) fn shown(fault: Fault) -> Response {
     }
 }
 
-async fn begin(
-    app: &App,
-    info: &RequestInfo,
-    page: Page,
-    parts: &Parts,
-    text: &str,
-    posted: bool,
-) -> Outcome<Response> {
-    let op = app.get::<Provider>()?;
-    let issuer = op.issuer(info, &parts.headers)?;
+async fn begin(v: &Visit, text: &str, posted: bool) -> Outcome<Response> {
+    let (op, issuer) = (Arc::clone(&v.op), v.issuer.clone());
     let mut params = Params::parse(text)?;
     let now = op.env.now();
     let client = op.client(params.need("client_id")?).await?.filter(|c| c.is_active(now));
@@ -137,16 +123,17 @@ async fn begin(
         Err(Refusal::Show(e)) => return Err(e.into()),
         Err(Refusal::Return(path, e)) => {
             let answer = protocol::error_answer(&e, path.state.as_deref(), &issuer);
-            return Ok(to_client(page, &path, &answer, Came::Directly));
+            return Ok(to_client(v.page.clone(), &path, &answer, Came::Directly));
         }
     };
-    let asked = Asked { op, client, request, issuer, asked_at: now, waiting: None, just_agreed: false };
+    let asked =
+        Asked { op, client, request, issuer, asked_at: now, waiting: None, just_agreed: false, acting: None };
     if posted {
-        let (id, cookie) = wait(app, parts, &asked).await?;
+        let (id, cookie) = wait(v, &asked).await?;
         return Ok(with_cookie(see_other(&format!("/oidc/authorize/continue/{id}")), cookie));
     }
-    let session = session::current(app, parts).await?;
-    step(app, parts, page, asked, session, Came::Directly).await
+    let session = v.session().await?;
+    step(v, asked, session, Came::Directly).await
 }
 
 /// Checks a request against its client.
@@ -166,21 +153,18 @@ pub(super) fn check(
 }
 
 /// Does what comes next.
-pub(super) async fn step(
-    app: &App,
-    parts: &Parts,
-    page: Page,
-    asked: Asked,
-    session: Option<Session>,
-    came: Came,
-) -> Outcome<Response> {
+pub(super) async fn step(v: &Visit, asked: Asked, session: Option<Session>, came: Came) -> Outcome<Response> {
     let op = &asked.op;
-    let (mut agreed, mut hint_fits) = (None, None);
+    let (mut agreed, mut hint_fits, mut choose) = (None, None, false);
     if let Some(s) = &session {
-        agreed = op.agreed(&asked.client, s.person, &asked.request, &asked.attributes()).await?;
+        agreed = match &asked.acting {
+            Some((_, agreed)) => Some(agreed.clone()),
+            None => op.agreed(&asked.client, s.person, &asked.request, &asked.attributes()).await?,
+        };
+        choose = !acting::choices(v, &asked.client, s.person).await?.is_empty();
         if let Some(hint) = &asked.request.id_token_hint {
             let hinted = hinted_subject(op, hint, &asked.issuer).await?;
-            let own = subject(app, s.person, &asked.client).await?;
+            let own = subject(&v.app, s.person, &asked.client).await?;
             hint_fits = Some(hinted.is_some_and(|h| h == own));
         }
     }
@@ -191,23 +175,24 @@ pub(super) async fn step(
         hint_fits,
         agreed: agreed.is_some(),
         just_agreed: asked.just_agreed,
+        choose,
     };
     match (decide(&asked.request, &facts), session) {
         (Next::Fail(e), _) => {
             finish(&asked).await?;
-            Ok(asked.refuse(page, &e, came))
+            Ok(asked.refuse(v.page.clone(), &e, came))
         }
         (Next::SignIn { need, fresh }, _) => {
-            let (id, cookie) = wait(app, parts, &asked).await?;
+            let (id, cookie) = wait(v, &asked).await?;
             Ok(with_cookie(see_other(&sign_in_path(id, need, fresh)), cookie))
         }
         (Next::Ask, _) => {
-            let (id, cookie) = wait(app, parts, &asked).await?;
+            let (id, cookie) = wait(v, &asked).await?;
             Ok(with_cookie(see_other(&format!("/oidc/consent/{id}")), cookie))
         }
         (Next::Issue, Some(s)) => {
             let agreed = agreed.ok_or_else(|| missing("the consent"))?;
-            issue(app, page, &asked, &s, agreed, came).await
+            issue(v, &asked, &s, agreed, came).await
         }
         (Next::Issue, None) => Err(missing("the session")),
     }
@@ -230,24 +215,21 @@ fn sign_in_path(id: InteractionId, need: Assurance, fresh: bool) -> String {
 }
 
 /// The code, on its way to the client.
-async fn issue(
-    app: &App,
-    page: Page,
-    asked: &Asked,
-    session: &Session,
-    agreed: Agreed,
-    came: Came,
-) -> Outcome<Response> {
+async fn issue(v: &Visit, asked: &Asked, session: &Session, agreed: Agreed, came: Came) -> Outcome<Response> {
     let op = &asked.op;
-    let subject = subject(app, session.person, &asked.client).await?;
-    let grant = op.new_grant(NewGrant {
-        issuer: &asked.issuer,
-        client: &asked.client,
-        session,
-        subject,
-        scope: &asked.request.scope,
-        claims: agreed.within(&asked.request),
-    })?;
+    let own = subject(&v.app, session.person, &asked.client).await?;
+    let (mut person, mut sub, mut act) = (session.person, own.clone(), None);
+    let (mut scope, mut claims) = (asked.request.scope.clone(), agreed.within(&asked.request));
+    if let Some((d, _)) = &asked.acting {
+        person = d.principal;
+        sub = subject(&v.app, person, &asked.client).await?;
+        act = Some((own, d.id));
+        scope = acting::scopes_within(&scope, &d.scopes());
+        claims = acting::claims_within(claims, &d.scopes());
+    }
+    let (issuer, client) = (&asked.issuer, &asked.client);
+    let grant =
+        op.new_grant(NewGrant { issuer, client, session, person, subject: sub, scope, claims, act })?;
     let code = op.secret();
     let now = op.env.now();
     let request = serde_json::json!({
@@ -265,9 +247,13 @@ async fn issue(
     }
     sql::add_grant(&mut tx, &grant).await?;
     sql::add_code(&mut tx, &sha256(code.as_bytes()), &grant, &request, now.plus(CODE_LIFE)).await?;
+    if person != session.person {
+        // Both see it: the one who acts gave their sign-in, the other finds it in their history.
+        session::note(&mut tx, &op.env, person, "changed", "delegation-used", asked.client.name()).await?;
+    }
     tx.commit().await?;
     let answer = protocol::code_answer(&code, asked.request.state.as_deref(), &asked.issuer);
-    Ok(to_client(page, &asked.path(), &answer, came))
+    Ok(to_client(v.page.clone(), &asked.path(), &answer, came))
 }
 
 /// The interaction is over; an error goes to the client.
@@ -300,16 +286,16 @@ pub(super) async fn hinted_subject(op: &Provider, hint: &str, issuer: &str) -> O
 }
 
 /// Stores the request until the person is done, unless it is stored already.
-async fn wait(app: &App, parts: &Parts, asked: &Asked) -> Outcome<(InteractionId, Option<HeaderValue>)> {
+async fn wait(v: &Visit, asked: &Asked) -> Outcome<(InteractionId, Option<HeaderValue>)> {
     if let Some(id) = asked.waiting {
         return Ok((id, None));
     }
     let op = &asked.op;
-    let (browser, cookie) = match browser(app, parts)? {
+    let (browser, cookie) = match browser(v)? {
         Some(known) => (known, None),
         None => {
             let fresh = op.secret();
-            let cookie = cookie(app, parts, &fresh)?;
+            let cookie = cookie(v, &fresh)?;
             (fresh, Some(cookie))
         }
     };
@@ -321,29 +307,29 @@ async fn wait(app: &App, parts: &Parts, asked: &Asked) -> Outcome<(InteractionId
     Ok((id, cookie))
 }
 
-fn is_secure(app: &App, parts: &Parts) -> bool {
+fn is_secure(v: &Visit) -> bool {
     // The session cookie of the kernel knows whether this request may carry a cookie with the host prefix.
-    let probe = app.access().web().clear_cookie(parts);
+    let probe = v.app.access().web().clear_cookie(&v.parts);
     probe.is_some_and(|c| c.as_bytes().starts_with(b"__Host-"))
 }
 
-fn cookie_name(app: &App, parts: &Parts) -> String {
-    if is_secure(app, parts) { format!("__Host-{COOKIE_NAME}") } else { COOKIE_NAME.to_owned() }
+fn cookie_name(v: &Visit) -> String {
+    if is_secure(v) { format!("__Host-{COOKIE_NAME}") } else { COOKIE_NAME.to_owned() }
 }
 
-fn cookie(app: &App, parts: &Parts, value: &str) -> Outcome<HeaderValue> {
-    let secure = if is_secure(app, parts) { "; Secure" } else { "" };
-    let name = cookie_name(app, parts);
+fn cookie(v: &Visit, value: &str) -> Outcome<HeaderValue> {
+    let secure = if is_secure(v) { "; Secure" } else { "" };
+    let name = cookie_name(v);
     let age = PATIENCE.as_secs();
     HeaderValue::from_str(&format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age={age}{secure}"))
         .map_err(|_| missing("a cookie value"))
 }
 
-fn browser(app: &App, parts: &Parts) -> Outcome<Option<String>> {
-    let name = cookie_name(app, parts);
-    let lines = parts.headers.get_all(COOKIE).iter().filter_map(|v| v.to_str().ok());
+fn browser(v: &Visit) -> Outcome<Option<String>> {
+    let name = cookie_name(v);
+    let lines = v.parts.headers.get_all(COOKIE).iter().filter_map(|v| v.to_str().ok());
     let mut pairs = lines.flat_map(|l| l.split(';')).filter_map(|p| p.trim().split_once('='));
-    Ok(pairs.find(|(n, v)| *n == name && v.len() == 43).map(|(_, v)| v.to_owned()))
+    Ok(pairs.find(|(n, value)| *n == name && value.len() == 43).map(|(_, value)| value.to_owned()))
 }
 
 fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response {
@@ -354,59 +340,47 @@ fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response 
 }
 
 /// The interaction of this id, when it belongs to this browser.
-pub(super) async fn waiting(
-    app: &App,
-    info: &RequestInfo,
-    parts: &Parts,
-    id: InteractionId,
-) -> Outcome<Asked> {
-    let op = app.get::<Provider>()?;
-    let issuer = op.issuer(info, &parts.headers)?;
+pub(super) async fn waiting(v: &Visit, id: InteractionId) -> Outcome<Asked> {
+    let (op, issuer) = (Arc::clone(&v.op), v.issuer.clone());
     let now = op.env.now();
     let mut tx = op.db.read().await?;
     let row = sql::interaction(&mut tx, id, now).await?;
     drop(tx);
-    let browser = browser(app, parts)?.unwrap_or_default();
+    let browser = browser(v)?.unwrap_or_default();
     let row = row.filter(|r| kenroku_oidc::same_secret(&sha256(browser.as_bytes()), &r.browser_hash));
     let row = row.ok_or_else(over)?;
     let request: AuthorizationRequest = serde_json::from_value(row.request)?;
     let client = op.client(&request.client_id).await?.filter(|c| c.is_active(now));
     let client = client.ok_or_else(missing_client)?;
-    let just_agreed = row.consented_at.is_some();
-    Ok(Asked { op, client, request, issuer, asked_at: row.created_at, waiting: Some(id), just_agreed })
+    Ok(Asked {
+        op,
+        client,
+        request,
+        issuer,
+        asked_at: row.created_at,
+        waiting: Some(id),
+        just_agreed: row.consented_at.is_some(),
+        acting: None,
+    })
 }
 
 /// GET after signing in.
-pub(super) async fn resume(
-    _: Public,
-    app: App,
-    info: RequestInfo,
-    page: Page,
-    parts: Parts,
-    Path(id): Path<InteractionId>,
-) -> Response {
+pub(super) async fn resume(_: Public, v: Visit, Path(id): Path<InteractionId>) -> Response {
     let outcome = async {
-        let asked = waiting(&app, &info, &parts, id).await?;
-        let session = session::current(&app, &parts).await?;
-        step(&app, &parts, page, asked, session, Came::ByForm).await
+        let asked = waiting(&v, id).await?;
+        let session = v.session().await?;
+        step(&v, asked, session, Came::ByForm).await
     };
     outcome.await.unwrap_or_else(shown)
 }
 
 /// GET when the person does not want to sign in.
-pub(super) async fn cancel(
-    _: Public,
-    app: App,
-    info: RequestInfo,
-    page: Page,
-    parts: Parts,
-    Path(id): Path<InteractionId>,
-) -> Response {
+pub(super) async fn cancel(_: Public, v: Visit, Path(id): Path<InteractionId>) -> Response {
     let outcome = async {
-        let asked = waiting(&app, &info, &parts, id).await?;
+        let asked = waiting(&v, id).await?;
         finish(&asked).await?;
         let e = OAuthError::new(Code::AccessDenied, "the person did not want to sign in");
-        Ok(asked.refuse(page, &e, Came::ByForm))
+        Ok(asked.refuse(v.page.clone(), &e, Came::ByForm))
     };
     outcome.await.unwrap_or_else(shown)
 }

@@ -37,7 +37,7 @@ impl<S: Sync> LoadResource<S> for Realm {
 }
 
 /// Refuses a proof that was given for another tenant than the provider's.
-fn for_realm(by: &Granted<ManageClients>) -> Result<(), Problem> {
+pub(super) fn for_realm(by: &Granted<ManageClients>) -> Result<(), Problem> {
     if by.tenant() == T { Ok(()) } else { Err(Problem::not_found()) }
 }
 
@@ -54,6 +54,9 @@ pub struct Policy {
     /// A service of the prefecture itself, covered by the terms of the ID: nobody is asked for consent.
     #[serde(default)]
     pub first_party: bool,
+    /// People may act for others here: the service reads `act`, and knows that `sub` is not the one at the keys.
+    #[serde(default)]
+    pub acting: bool,
     /// May ask about tokens of other clients: it serves an API (RFC 7662 §4).
     #[serde(default)]
     pub introspects: bool,
@@ -208,6 +211,29 @@ impl Provider {
         tx.commit().await.map_err(Problem::from)?;
         self.forget_client(&client.id);
         Ok(Registered { client, secret })
+    }
+
+    /// Replaces the public keys of a client: it has new ones, or lost the old.
+    ///
+    /// # Errors
+    /// `invalid_client_metadata`; not found.
+    pub async fn replace_client_keys(
+        &self,
+        by: &Granted<ManageClients>,
+        id: &str,
+        jwks: serde_json::Value,
+    ) -> Result<(), RegisterError> {
+        for_realm(by)?;
+        let mut tx = self.db.begin().await.map_err(Problem::from)?;
+        let Some(mut client) = sql::client(&mut tx, id).await.map_err(Problem::from)? else {
+            return Err(Problem::not_found().into());
+        };
+        client.metadata.jwks = Some(jwks);
+        client.metadata.keys()?;
+        sql::set_client_metadata(&mut tx, &client, self.env.now()).await.map_err(Problem::from)?;
+        tx.commit().await.map_err(Problem::from)?;
+        self.forget_client(id);
+        Ok(())
     }
 
     /// Stops a client, or lets it act again. What it holds is refused from then on.

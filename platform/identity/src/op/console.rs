@@ -2,21 +2,23 @@
 //! the signing keys.
 
 use askama::Template;
-use axum::response::Redirect;
+use axum::response::{IntoResponse, Redirect, Response};
 use kenroku_access::Authz;
 use kenroku_http::{App, Form, Result};
 use kenroku_oidc::client::{
     AUTHORIZATION_CODE, AuthMethod, CLIENT_CREDENTIALS, ClientMetadata, REFRESH_TOKEN,
 };
+use kenroku_oidc::jwk::{Alg, KeyError, KeySet};
+use kenroku_oidc::pem::PemError;
 use kenroku_oidc::{Code, OAuthError, Scopes};
 use kenroku_types::{JapaneseDate, Problem, Timestamp};
 use kenroku_ui::parts::{Choice, Wrong};
 use kenroku_ui::{Console, Html, Page, Phrase};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::clients::{Client, NewClient, Policy, Realm, RegisterError};
-use super::keys::Held;
+use super::keys::{Held, ImportError};
 use super::provider::Provider;
 use crate::ManageClients;
 
@@ -37,15 +39,31 @@ struct Fresh {
     secret: Option<String>,
 }
 
+/// What the page shows besides the services.
+#[derive(Default)]
+struct Shown {
+    fresh: Option<Fresh>,
+    wrongs: Vec<Wrong>,
+    form: New,
+}
+
+impl Shown {
+    /// The form again, with what is wrong.
+    fn wrong(form: New, field: &str, text: Phrase) -> Self {
+        Shown { form, wrongs: vec![Wrong { field: field.to_owned(), text }], fresh: None }
+    }
+}
+
 #[derive(Template)]
 #[template(path = "op-clients.html")]
 pub(super) struct Clients {
     page: Page,
-    fresh: Option<Fresh>,
-    wrongs: Vec<Wrong>,
-    form: New,
+    shown: Shown,
     methods: Vec<Choice>,
+    algs: Vec<Choice>,
     rows: Vec<Line>,
+    /// Services that authenticate with a key of their own.
+    signers: Vec<Choice>,
     keys: Vec<String>,
 }
 
@@ -61,38 +79,53 @@ pub(super) struct New {
     redirects: String,
     #[serde(default)]
     method: String,
+    /// Its public keys.
+    #[serde(default)]
+    jwks: String,
+    /// Of its ID tokens.
+    #[serde(default)]
+    alg: String,
     #[serde(default)]
     scopes: String,
     /// A date, or nothing.
     #[serde(default)]
     until: String,
+    /// The service reads `act`.
+    #[serde(default)]
+    acting: bool,
 }
 
-async fn show(
-    by: &Operator,
-    app: &App,
-    page: Page,
-    form: New,
-    fresh: Option<Fresh>,
-    wrongs: Vec<Wrong>,
-) -> Result<Html<Clients>> {
+async fn show(by: &Operator, app: &App, page: Page, shown: Shown) -> Result<Html<Clients>> {
     let op = app.get::<Provider>()?;
     let now = op.env.now();
-    let rows = op.all_clients(&by.granted).await?.into_iter().map(|c| line(&page, c, now)).collect();
+    let all = op.all_clients(&by.granted).await?;
+    let signers = all
+        .iter()
+        .filter(|c| c.metadata.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt)
+        .map(|c| Choice::new(&c.id, Phrase::text(c.name()), false))
+        .collect();
+    let rows = all.into_iter().map(|c| line(&page, c, now)).collect();
     let ring = op.keys(Held::FRESH).await?;
     let keys = ring.public().iter().map(|k| format!("{} {}", k.alg(), k.kid().unwrap_or(""))).collect();
-    let methods = AuthMethod::ALL
-        .into_iter()
-        .filter(|m| *m != AuthMethod::PrivateKeyJwt)
-        .map(|m| {
-            let key = match m {
-                AuthMethod::None => "identity-op-method-none",
-                AuthMethod::ClientSecretPost => "identity-op-method-post",
-                _ => "identity-op-method-basic",
-            };
-            Choice::new(m.name(), page.t(key), m.name() == form.method)
-        })
-        .collect();
+    let chosen = |name: &str, form: &str, usual: &str| name == if form.is_empty() { usual } else { form };
+    let methods = AuthMethod::ALL.into_iter().map(|m| {
+        let key = match m {
+            AuthMethod::None => "identity-op-method-none",
+            AuthMethod::ClientSecretPost => "identity-op-method-post",
+            AuthMethod::ClientSecretBasic => "identity-op-method-basic",
+            AuthMethod::PrivateKeyJwt => "identity-op-method-key",
+        };
+        Choice::new(m.name(), page.t(key), chosen(m.name(), &shown.form.method, "client_secret_basic"))
+    });
+    let algs = ring.algs().into_iter().map(|a| {
+        let key = match a {
+            Alg::Es256 => "identity-op-alg-es256",
+            Alg::EdDsa => "identity-op-alg-eddsa",
+            Alg::Rs256 => "identity-op-alg-rs256",
+        };
+        Choice::new(a.name(), page.t(key), chosen(a.name(), &shown.form.alg, Alg::Es256.name()))
+    });
+    let (methods, algs) = (methods.collect(), algs.collect());
     let title = page.t("identity-op-clients").phrase();
     let console = Console {
         name: title.clone(),
@@ -101,7 +134,7 @@ async fn show(
         leave: Some(page.sign_out()),
         menu: vec![page.staff_home()],
     };
-    Ok(Html(Clients { page: page.title(title).console(console), fresh, wrongs, form, methods, rows, keys }))
+    Ok(Html(Clients { page: page.title(title).console(console), shown, methods, algs, rows, signers, keys }))
 }
 
 fn line(page: &Page, c: Client, now: Timestamp) -> Line {
@@ -125,7 +158,7 @@ fn line(page: &Page, c: Client, now: Timestamp) -> Line {
 
 /// GET /staff/identity/clients
 pub(super) async fn list(by: Operator, app: App, page: Page) -> Result<Html<Clients>> {
-    show(&by, &app, page, New::default(), None, Vec::new()).await
+    show(&by, &app, page, Shown::default()).await
 }
 
 /// POST: registers a service and shows its secret, this once.
@@ -136,48 +169,55 @@ pub(super) async fn register(
     Form(form): Form<New>,
 ) -> Result<Html<Clients>> {
     let op = app.get::<Provider>()?;
-    let new = match wanted(&form) {
+    let jwks = match public_keys(&form.jwks) {
+        Ok(jwks) => jwks,
+        Err(e) => {
+            let text = e.told(&page);
+            return show(&by, &app, page, Shown::wrong(form, "op-jwks", text)).await;
+        }
+    };
+    let told = |e: &OAuthError| page.t("identity-op-wrong").with("why", e.description.to_string()).phrase();
+    let new = match wanted(&form, jwks) {
         Ok(new) => new,
-        Err((field, e)) => return refused(&by, &app, page, form, field, &e).await,
+        Err((field, e)) => {
+            let text = told(&e);
+            return show(&by, &app, page, Shown::wrong(form, field, text)).await;
+        }
     };
     match op.register_client(&by.granted, new).await {
         Ok(done) => {
-            let fresh = Fresh { id: done.client.id, secret: done.secret };
-            show(&by, &app, page, New::default(), Some(fresh), Vec::new()).await
+            let fresh = Some(Fresh { id: done.client.id, secret: done.secret });
+            show(&by, &app, page, Shown { fresh, ..Shown::default() }).await
         }
-        Err(RegisterError::Metadata(e)) => refused(&by, &app, page, form, "op-redirects", &e).await,
+        Err(RegisterError::Metadata(e)) => {
+            let text = told(&e);
+            show(&by, &app, page, Shown::wrong(form, "op-redirects", text)).await
+        }
         Err(RegisterError::Inner(p)) => Err(kenroku_http::Error(p)),
     }
 }
 
-async fn refused(
-    by: &Operator,
-    app: &App,
-    page: Page,
-    form: New,
-    field: &str,
-    e: &OAuthError,
-) -> Result<Html<Clients>> {
-    let text = page.t("identity-op-wrong").with("why", e.description.to_string()).phrase();
-    let wrongs = vec![Wrong { field: field.to_owned(), text }];
-    show(by, app, page, form, None, wrongs).await
-}
-
 /// What the form asks for; the field and what is wrong with it.
-fn wanted(form: &New) -> std::result::Result<NewClient, (&'static str, OAuthError)> {
+fn wanted(form: &New, jwks: Option<Value>) -> std::result::Result<NewClient, (&'static str, OAuthError)> {
     let bad = |why: &'static str| OAuthError::new(Code::InvalidClientMetadata, why);
     let redirects: Vec<&str> = form.redirects.split_whitespace().collect();
     let grants =
         if redirects.is_empty() { vec![CLIENT_CREDENTIALS] } else { vec![AUTHORIZATION_CODE, REFRESH_TOKEN] };
+    let alg = if form.alg.is_empty() { Alg::Es256.name() } else { &form.alg };
     let metadata = json!({
         "client_name": form.name.trim(),
         "redirect_uris": redirects,
         "grant_types": grants,
         "response_types": if redirects.is_empty() { json!([]) } else { json!(["code"]) },
         "token_endpoint_auth_method": form.method,
+        "id_token_signed_response_alg": alg,
     });
-    let metadata: ClientMetadata =
+    let mut metadata: ClientMetadata =
         serde_json::from_value(metadata).map_err(|_| ("op-method", bad("choose how it authenticates")))?;
+    if metadata.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt && jwks.is_none() {
+        return Err(("op-jwks", bad("its public keys are missing")));
+    }
+    metadata.jwks = jwks;
     let scopes = Scopes::parse(form.scopes.trim()).map_err(|e| ("op-scopes", e))?;
     if form.name.trim().is_empty() {
         return Err(("op-name", bad("the name is missing")));
@@ -194,9 +234,126 @@ fn wanted(form: &New) -> std::result::Result<NewClient, (&'static str, OAuthErro
         scopes,
         organisation: form.organisation.trim().chars().take(200).collect(),
         valid_until,
+        acting: form.acting,
         ..Policy::default()
     };
     Ok(NewClient { id: None, secret: None, metadata, policy })
+}
+
+/// What is wrong with the public keys that somebody pasted.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum PastedWrong {
+    /// An address: nothing is fetched from others.
+    Address,
+    /// PEM or a certificate.
+    Pem,
+    /// Whoever sends a private key has published it.
+    Private,
+    /// Not JSON.
+    Json,
+    /// No key that can be used.
+    Key(KeyError),
+}
+
+impl PastedWrong {
+    fn told(self, page: &Page) -> Phrase {
+        let key = match self {
+            PastedWrong::Address => "identity-op-jwks-address",
+            PastedWrong::Pem => "identity-op-jwks-pem",
+            PastedWrong::Private | PastedWrong::Key(KeyError::Private) => "identity-op-jwks-private",
+            PastedWrong::Json => "identity-op-jwks-json",
+            PastedWrong::Key(e) => {
+                return page.t("identity-op-jwks-key").with("why", e.to_string()).phrase();
+            }
+        };
+        page.t(key).phrase()
+    }
+}
+
+/// The JWK Set that was pasted: a set, a list or a single key. `None` when the field is empty.
+fn public_keys(text: &str) -> std::result::Result<Option<Value>, PastedWrong> {
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    if text.starts_with("http://") || text.starts_with("https://") {
+        return Err(PastedWrong::Address);
+    }
+    if text.contains("-----BEGIN") {
+        return Err(if text.contains("PRIVATE KEY-----") { PastedWrong::Private } else { PastedWrong::Pem });
+    }
+    let jwks = match serde_json::from_str::<Value>(text).map_err(|_| PastedWrong::Json)? {
+        Value::Array(keys) => json!({ "keys": keys }),
+        set if set.get("keys").is_some() => set,
+        one => json!({ "keys": [one] }),
+    };
+    KeySet::from_jwks(&jwks).map_err(PastedWrong::Key)?;
+    Ok(Some(jwks))
+}
+
+/// The form that replaces a service's public keys.
+#[derive(Debug, Deserialize)]
+pub(super) struct NewKeys {
+    id: String,
+    jwks: String,
+}
+
+/// POST: assertions signed with the old keys are refused from then on.
+pub(super) async fn replace_client_keys(
+    by: Operator,
+    app: App,
+    page: Page,
+    Form(form): Form<NewKeys>,
+) -> Result<Response> {
+    let jwks = match public_keys(&form.jwks) {
+        Ok(Some(jwks)) => jwks,
+        refused => {
+            let text = refused.err().unwrap_or(PastedWrong::Json).told(&page);
+            let shown = Shown::wrong(New::default(), "op-new-jwks", text);
+            return Ok(show(&by, &app, page, shown).await?.into_response());
+        }
+    };
+    let done = app.get::<Provider>()?.replace_client_keys(&by.granted, &form.id, jwks).await;
+    match done {
+        Ok(()) => Ok(back()),
+        Err(RegisterError::Metadata(e)) => Err(Problem::bad_request(e.description).into()),
+        Err(RegisterError::Inner(p)) => Err(kenroku_http::Error(p)),
+    }
+}
+
+fn back() -> Response {
+    Redirect::to("/staff/identity/clients").into_response()
+}
+
+/// The form that imports an RSA key.
+#[derive(Deserialize)]
+pub(super) struct Import {
+    pem: String,
+    #[serde(default)]
+    at_once: bool,
+}
+
+/// POST: what was pasted is never shown again, whatever is wrong with it.
+pub(super) async fn import_key(
+    by: Operator,
+    app: App,
+    page: Page,
+    Form(form): Form<Import>,
+) -> Result<Response> {
+    let pem = zeroize::Zeroizing::new(form.pem);
+    let key = match app.get::<Provider>()?.import_key(&by.granted, &pem, form.at_once).await {
+        Ok(_) => return Ok(back()),
+        Err(ImportError::Inner(p)) => return Err(kenroku_http::Error(p)),
+        Err(ImportError::Kind) => "identity-op-pem-kind",
+        Err(ImportError::Known) => "identity-op-pem-known",
+        Err(ImportError::Pem(PemError::Encrypted)) => "identity-op-pem-encrypted",
+        Err(ImportError::Pem(PemError::OtherForm)) => "identity-op-pem-form",
+        Err(ImportError::Pem(PemError::Missing | PemError::Several | PemError::Broken)) => {
+            "identity-op-pem-broken"
+        }
+    };
+    let shown = Shown::wrong(New::default(), "op-pem", page.t(key).phrase());
+    Ok(show(&by, &app, page, shown).await?.into_response())
 }
 
 /// The form that stops a service or lets it go on.
@@ -227,4 +384,33 @@ pub(super) async fn replace_keys(_: Operator, app: App, Form(form): Form<Replace
     }
     app.get::<Provider>()?.replace_keys_now().await?;
     Ok(Redirect::to("/staff/identity/clients"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pasted_keys_are_taken_in_every_shape_and_refused_by_name() {
+        let key =
+            json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
+        let set = json!({ "keys": [key] });
+        assert_eq!(public_keys(" \n"), Ok(None));
+        for text in [key.to_string(), json!([key]).to_string(), format!(" {set} ")] {
+            assert_eq!(public_keys(&text), Ok(Some(set.clone())), "{text}");
+        }
+        let mut private = key.clone();
+        private["d"] = json!("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A");
+        for (text, why) in [
+            ("https://rp.example/jwks".to_owned(), PastedWrong::Address),
+            ("-----BEGIN PUBLIC KEY-----".to_owned(), PastedWrong::Pem),
+            ("-----BEGIN PRIVATE KEY-----".to_owned(), PastedWrong::Private),
+            ("{".to_owned(), PastedWrong::Json),
+            (private.to_string(), PastedWrong::Key(KeyError::Private)),
+            (r#"{"keys":[]}"#.to_owned(), PastedWrong::Key(KeyError::Kind)),
+            (r#"{"kty":"oct","k":"AAAA"}"#.to_owned(), PastedWrong::Key(KeyError::Private)),
+        ] {
+            assert_eq!(public_keys(&text), Err(why), "{text}");
+        }
+    }
 }

@@ -41,6 +41,8 @@ pub(super) struct Facts<'a> {
     pub agreed: bool,
     /// Whether the person agreed in this very interaction.
     pub just_agreed: bool,
+    /// Whether they may act for somebody else here, and so say for whom this is.
+    pub choose: bool,
 }
 
 /// The weakest sign-in that satisfies the request: assurances are a ladder, so any stronger one does too.
@@ -83,7 +85,9 @@ pub(super) fn decide(request: &AuthorizationRequest, facts: &Facts<'_>) -> Next 
         }
         return sign_in(true);
     }
-    let ask = !facts.just_agreed && (!facts.agreed || request.prompt.consent);
+    // Silently (`prompt=none`) people act for themselves.
+    let choose = facts.choose && !request.prompt.none;
+    let ask = !facts.just_agreed && (!facts.agreed || request.prompt.consent || choose);
     match (ask, request.prompt.none) {
         (false, _) => Next::Issue,
         (true, true) => fail(Code::ConsentRequired, "the person has to agree first"),
@@ -137,8 +141,15 @@ mod tests {
 
     fn next(extra: &[(&str, &str)], session: Option<&Session>, change: impl Fn(&mut Facts<'_>)) -> Next {
         let now = Timestamp::from_secs(NOW);
-        let mut facts =
-            Facts { session, asked_at: now, now, hint_fits: None, agreed: true, just_agreed: false };
+        let mut facts = Facts {
+            session,
+            asked_at: now,
+            now,
+            hint_fits: None,
+            agreed: true,
+            just_agreed: false,
+            choose: false,
+        };
         change(&mut facts);
         decide(&request(extra), &facts)
     }
@@ -164,6 +175,16 @@ mod tests {
         let none = [("prompt", "none")];
         assert_eq!(code(next(&none, Some(&s), |f| f.agreed = false)), Some(Code::ConsentRequired));
         assert_eq!(next(&none, Some(&s), |_| ()), Next::Issue);
+    }
+
+    #[test]
+    fn whoever_may_act_for_others_says_for_whom() {
+        let s = session(Assurance::Passkey, 60);
+        assert_eq!(next(&[], Some(&s), |f| f.choose = true), Next::Ask);
+        let silent = [("prompt", "none")];
+        assert_eq!(next(&silent, Some(&s), |f| f.choose = true), Next::Issue, "for themselves");
+        let chosen = next(&[], Some(&s), |f| (f.choose, f.just_agreed) = (true, true));
+        assert_eq!(chosen, Next::Issue);
     }
 
     #[test]

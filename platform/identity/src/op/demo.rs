@@ -7,14 +7,18 @@ use kenroku_oidc::Scopes;
 use serde_json::{Value, json};
 
 use super::clients::{NewClient, Policy, RegisterError};
+use super::keys::ImportError;
 use super::provider::{Provider, T};
 use crate::ManageClients;
 
 /// The secret of every demo client that has one; `demo` serves simulated data only.
 pub const SECRET: &str = "kenroku-demo-2026";
 
+/// An RSA key in PKCS #8 (DER), known to the whole world: it signs for `demo-rs256`.
+pub const RSA_KEY: &[u8] = include_bytes!("../../demo/rs256.der");
+
 /// Id, metadata, scopes. The redirect addresses are on this machine, on any port (RFC 8252 §7.3).
-fn clients() -> [(&'static str, Value, &'static str); 4] {
+fn clients() -> [(&'static str, Value, &'static str); 6] {
     let person = "account address offline_access openid profile residence";
     let local = |name: &str, method: &str| {
         json!({
@@ -26,7 +30,15 @@ fn clients() -> [(&'static str, Value, &'static str); 4] {
             "token_endpoint_auth_method": method,
         })
     };
+    let mut rs256 = local("模擬サービス（RS256）", "client_secret_basic");
+    rs256["id_token_signed_response_alg"] = json!("RS256");
     [
+        ("demo-rs256", rs256, person),
+        (
+            "demo-acting",
+            local("模擬手続サービス（代理の方も使えます）", "client_secret_basic"),
+            "messages offline_access openid procedures profile residence",
+        ),
         ("demo-web", local("模擬サービス", "client_secret_basic"), person),
         ("demo-app", local("模擬アプリ", "none"), person),
         (
@@ -51,12 +63,18 @@ fn clients() -> [(&'static str, Value, &'static str); 4] {
 pub(crate) async fn demo(app: &App) -> Result<String, HookError> {
     let op = app.get::<Provider>().map_err(|e| e.0)?;
     let by: Granted<ManageClients> = Granted::for_system("identity", T);
+    match op.import_pkcs8(RSA_KEY, false).await {
+        // The demo was begun before and broken off.
+        Ok(_) | Err(ImportError::Known) => {}
+        Err(e) => return Err(e.into()),
+    }
     let mut made = Vec::new();
     for (id, metadata, scopes) in clients() {
         let policy = Policy {
             scopes: Scopes::parse(scopes)?,
             sector: id.to_owned(),
             organisation: "模擬事業者（模擬データ）".to_owned(),
+            acting: id == "demo-acting",
             ..Policy::default()
         };
         let (id, secret) = (Some(id.to_owned()), Some(SECRET.to_owned()));

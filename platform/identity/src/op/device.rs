@@ -5,22 +5,20 @@ use std::time::Duration;
 use askama::Template;
 use axum::body::Bytes;
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use kenroku_http::{App, Public, RequestInfo};
+use kenroku_http::Public;
 use kenroku_oidc::claims::ClaimsRequest;
 use kenroku_oidc::client::DEVICE_CODE;
 use kenroku_oidc::{Code, Scopes, device, redirect, sha256};
 use kenroku_ui::{Html, Page, Phrase};
 use serde_json::json;
 
-use super::answer::{Outcome, finish, json as json_answer, refused, see_other};
+use super::answer::{Outcome, json as json_answer, refused, see_other};
 use super::authorize::{shown, subject};
 use super::consent;
 use super::grants::{self, Agreed, GrantedClaims, NewGrant};
-use super::provider::{Call, Provider, missing_client};
+use super::provider::{Call, Visit, missing_client};
 use super::sql;
-use crate::session;
 
 /// How often a device may ask (§3.2).
 pub(super) const INTERVAL: Duration = Duration::from_secs(5);
@@ -28,9 +26,8 @@ pub(super) const INTERVAL: Duration = Duration::from_secs(5);
 const LIFE: Duration = Duration::from_secs(600);
 
 /// POST /oidc/device_authorization
-pub(super) async fn begin(_: Public, app: App, info: RequestInfo, parts: Parts, body: Bytes) -> Response {
+pub(super) async fn begin(_: Public, call: Call) -> Response {
     let outcome = async {
-        let call = Call::read(&app, &info, parts, &body, "/oidc/device_authorization")?;
         let client = call.client().await?;
         if !client.metadata.may(DEVICE_CODE) {
             return Err(refused(Code::UnauthorizedClient, "this client may not use the device grant"));
@@ -68,7 +65,7 @@ pub(super) async fn begin(_: Public, app: App, info: RequestInfo, parts: Parts, 
         }
         Err(refused(Code::TemporarilyUnavailable, "try again"))
     };
-    finish(outcome.await, None)
+    call.answer(outcome.await)
 }
 
 #[derive(Template)]
@@ -87,19 +84,19 @@ fn form(page: Page, code: &str, wrong: Phrase, done: Phrase) -> Response {
 }
 
 /// GET /oidc/device: type the code, or with a code what is asked.
-pub(super) async fn page(_: Public, app: App, page: Page, parts: Parts) -> Response {
-    let query = parts.uri.query().unwrap_or("");
-    let typed = url::form_urlencoded::parse(query.as_bytes()).find(|(k, _)| k == "user_code").map(|(_, v)| v);
+pub(super) async fn page(_: Public, v: Visit) -> Response {
+    let query = url::form_urlencoded::parse(v.query().as_bytes());
+    let typed = query.into_owned().find(|(k, _)| k == "user_code").map(|(_, value)| value);
     let Some(typed) = typed.filter(|t| !t.is_empty()).map(|t| t.chars().take(40).collect::<String>()) else {
-        return form(page, "", Phrase::default(), Phrase::default());
+        return form(v.page, "", Phrase::default(), Phrase::default());
     };
-    confirm(&app, page, &parts, &typed).await.unwrap_or_else(shown)
+    confirm(&v, &typed).await.unwrap_or_else(shown)
 }
 
 /// What the device asks for, to somebody who signed in.
-async fn confirm(app: &App, page: Page, parts: &Parts, typed: &str) -> Outcome<Response> {
-    let op = app.get::<Provider>()?;
-    if session::current(app, parts).await?.is_none() {
+async fn confirm(v: &Visit, typed: &str) -> Outcome<Response> {
+    let (op, page) = (&v.op, v.page.clone());
+    if v.session().await?.is_none() {
         let back = redirect::with_query("/oidc/device", &[("user_code", typed)]);
         return Ok(see_other(&redirect::with_query("/id/sign-in", &[("next", &back)])));
     }
@@ -116,31 +113,29 @@ async fn confirm(app: &App, page: Page, parts: &Parts, typed: &str) -> Outcome<R
     let client = op.client(&client).await?.ok_or_else(missing_client)?;
     let scope: Scopes = serde_json::from_value(request["scope"].clone())?;
     let attributes = grants::attributes(&scope, &ClaimsRequest::default());
-    let hidden = vec![("user_code", device::shown(&code))];
-    Ok(consent::ask(page, &client, "/oidc/device".to_owned(), &attributes, |_| false, &scope, hidden))
+    let question = consent::Question {
+        client: &client,
+        action: "/oidc/device".to_owned(),
+        attributes: &attributes,
+        scope: &scope,
+        others: Vec::new(),
+        hidden: vec![("user_code", device::shown(&code))],
+    };
+    Ok(question.page(page, |_| false))
 }
 
 /// POST /oidc/device
-pub(super) async fn decide(
-    _: Public,
-    app: App,
-    info: RequestInfo,
-    page: Page,
-    parts: Parts,
-    body: Bytes,
-) -> Response {
+pub(super) async fn decide(_: Public, v: Visit, body: Bytes) -> Response {
     let outcome = async {
-        let op = app.get::<Provider>()?;
-        let issuer = op.issuer(&info, &parts.headers)?;
+        let (op, page) = (&v.op, v.page.clone());
         let pairs: Vec<(String, String)> = url::form_urlencoded::parse(&body).into_owned().collect();
         let typed = pairs.iter().find(|(k, _)| k == "user_code").map(|(_, v)| v.as_str()).unwrap_or("");
         let typed: String = typed.chars().take(40).collect();
         if !pairs.iter().any(|(k, _)| k == "decision") {
-            return confirm(&app, page, &parts, &typed).await;
+            return confirm(&v, &typed).await;
         }
         let wrong = page.t("identity-op-device-wrong").phrase();
-        let (Some(code), Some(session)) = (device::typed(&typed), session::current(&app, &parts).await?)
-        else {
+        let (Some(code), Some(session)) = (device::typed(&typed), v.session().await?) else {
             return Ok(form(page, &typed, wrong, Phrase::default()));
         };
         let now = op.env.now();
@@ -164,12 +159,14 @@ pub(super) async fn decide(
         let decided = consent::decided(&attributes, &ticked, |_| false);
         let agreed = Agreed { claims: decided.yes };
         let grant = op.new_grant(NewGrant {
-            issuer: &issuer,
+            issuer: &v.issuer,
             client: &client,
             session: &session,
-            subject: subject(&app, session.person, &client).await?,
-            scope: &scope,
+            person: session.person,
+            subject: subject(&v.app, session.person, &client).await?,
+            scope,
             claims: GrantedClaims { userinfo: agreed.claims.into_iter().collect(), id_token: Vec::new() },
+            act: None,
         })?;
         // The television stays signed in when the telephone that allowed it signs out.
         let grant = sql::GrantRow { offline: true, ..grant };

@@ -13,7 +13,7 @@ use super::clients::Client;
 use super::provider::Provider;
 use super::sql::{self, GrantRow};
 use crate::claims::Claim;
-use crate::model::PersonId;
+use crate::model::{DelegationId, PersonId};
 use crate::session::Session;
 use crate::{Identity, IdentityError};
 
@@ -70,9 +70,13 @@ pub(super) struct NewGrant<'a> {
     pub issuer: &'a str,
     pub client: &'a Client,
     pub session: &'a Session,
+    /// The person that it is about: another than the session's when somebody acts for them.
+    pub person: PersonId,
     pub subject: String,
-    pub scope: &'a Scopes,
+    pub scope: Scopes,
     pub claims: GrantedClaims,
+    /// How the client knows whoever acts, and by which delegation.
+    pub act: Option<(String, DelegationId)>,
 }
 
 /// How a client knows a session: not by the id that other clients get, or two of them could compare.
@@ -113,11 +117,12 @@ impl Provider {
     /// A grant, not yet stored.
     pub(super) fn new_grant(&self, new: NewGrant<'_>) -> Outcome<GrantRow> {
         let s = new.session;
+        let (actor_subject, delegation) = new.act.unzip();
         Ok(GrantRow {
             id: self.env.id(),
             issuer: new.issuer.to_owned(),
             client: new.client.id.clone(),
-            person: s.person,
+            person: new.person,
             subject: new.subject,
             sid: Some(s.sid),
             scope: new.scope.to_string(),
@@ -128,6 +133,9 @@ impl Provider {
             offline: new.scope.has("offline_access"),
             created_at: self.env.now(),
             ended_at: None,
+            actor_subject,
+            delegation,
+            held: true,
         })
     }
 

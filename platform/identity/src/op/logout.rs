@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use askama::Template;
 use axum::body::Bytes;
-use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use kenroku_bus::{Bus, Done, Enqueue, Failed, Handle, Job, Received, Running, Work};
 use kenroku_contracts::identity::{EndReason, SessionEnded};
-use kenroku_http::{App, Public, RequestInfo};
+use kenroku_http::{App, Public};
 use kenroku_oidc::jws::Unverified;
 use kenroku_oidc::logout::{LOGOUT_TOKEN_TYPE, LogoutToken, may_return};
 use kenroku_oidc::{Params, redirect};
@@ -22,7 +21,7 @@ use super::answer::{Came, Outcome, onward, refused, see_other};
 use super::authorize::shown;
 use super::clients::Client;
 use super::grants::sid_for;
-use super::provider::{Provider, T};
+use super::provider::{Provider, T, Visit};
 use super::sql;
 use crate::Identity;
 use crate::session::{self, Session};
@@ -84,9 +83,8 @@ async fn wish(op: &Provider, params: &Params, issuer: &str) -> Outcome<Wish> {
 }
 
 /// GET /oidc/logout
-pub(super) async fn get(_: Public, app: App, info: RequestInfo, page: Page, parts: Parts) -> Response {
-    let query = parts.uri.query().unwrap_or("").to_owned();
-    handle(&app, &info, page, &parts, &query, Came::Directly, false).await.unwrap_or_else(shown)
+pub(super) async fn get(_: Public, v: Visit) -> Response {
+    handle(&v, v.query(), Came::Directly, false).await.unwrap_or_else(shown)
 }
 
 /// POST /oidc/logout: comes from another site without the session; a GET takes it up.
@@ -101,33 +99,15 @@ pub(super) async fn post(_: Public, body: Bytes) -> Response {
 }
 
 /// POST /oidc/logout/confirm: the person pressed the button on our page.
-pub(super) async fn confirm(
-    _: Public,
-    app: App,
-    info: RequestInfo,
-    page: Page,
-    parts: Parts,
-    body: Bytes,
-) -> Response {
-    let text = String::from_utf8_lossy(&body).into_owned();
-    handle(&app, &info, page, &parts, &text, Came::ByForm, true).await.unwrap_or_else(shown)
+pub(super) async fn confirm(_: Public, v: Visit, body: Bytes) -> Response {
+    handle(&v, &String::from_utf8_lossy(&body), Came::ByForm, true).await.unwrap_or_else(shown)
 }
 
-async fn handle(
-    app: &App,
-    info: &RequestInfo,
-    page: Page,
-    parts: &Parts,
-    text: &str,
-    came: Came,
-    confirmed: bool,
-) -> Outcome<Response> {
-    let op = app.get::<Provider>()?;
-    let issuer = op.issuer(info, &parts.headers)?;
+async fn handle(v: &Visit, text: &str, came: Came, confirmed: bool) -> Outcome<Response> {
+    let page = v.page.clone();
     let params = Params::parse(text)?;
-    let wish = wish(&op, &params, &issuer).await?;
-    let session = session::current(app, parts).await?;
-    let Some(session) = session else { return Ok(after(page, &wish, came)) };
+    let wish = wish(&v.op, &params, &v.issuer).await?;
+    let Some(session) = v.session().await? else { return Ok(after(page, &wish, came)) };
     // Without proof that the client knows this very session, any page could sign people out: ask (§2, §6).
     let known = wish.client.as_ref().is_some_and(|c| wish.sid == Some(sid_for(&c.id, session.sid)));
     if !confirmed && !known {
@@ -135,9 +115,9 @@ async fn handle(
         let title = page.t("identity-op-logout").phrase();
         return Ok(Html(Logout { page: page.title(title), fields, done: false }).into_response());
     }
-    end(app, &session).await?;
+    end(&v.app, &session).await?;
     let mut response = after(page, &wish, came);
-    session::clear_cookies(app.access(), parts, response.headers_mut());
+    session::clear_cookies(v.app.access(), &v.parts, response.headers_mut());
     Ok(response)
 }
 
@@ -231,7 +211,9 @@ impl Work<TellClient> for Messenger {
         };
         let ring = op.ring().await.map_err(|_| Failed::again("the keys cannot be read"))?;
         let alg = client.metadata.id_token_alg();
-        let key = ring.signing(alg).ok_or_else(|| Failed::again("no signing key"))?;
+        let key = ring
+            .signing(alg)
+            .ok_or_else(|| Failed::again("there is no key for the algorithm of this client"))?;
         let jti = run.id().uuid().simple().to_string();
         let claims = LogoutToken::new(&job.issuer, &client.id, &job.subject, &job.sid, &jti, op.env.now());
         let token = key.sign(LOGOUT_TOKEN_TYPE, &claims).map_err(|e| Failed::never(e.to_string()))?;

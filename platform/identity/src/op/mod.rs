@@ -17,6 +17,7 @@
 //! **How to add one more.** A grant: a function in [`token`] beside the others, its name in `kenroku_oidc::client`.
 //! A claim: [`crate::claims`], and its scope in `kenroku_oidc::claims`.
 
+mod acting;
 mod answer;
 mod authorize;
 pub mod clients;
@@ -43,6 +44,7 @@ use kenroku_vault::Vault;
 
 pub use clients::{Client, NewClient, Policy, Registered};
 pub use grants::Agreement;
+pub use keys::{ImportError, Imported};
 pub use logout::{EndedSessions, Messenger, TellClient};
 pub use provider::{Provider, Settings};
 pub use work::work;
@@ -81,7 +83,9 @@ pub fn routes() -> Routes {
         .add(Op::new(Method::GET, "/staff/identity/clients", console::list).staff())
         .add(Op::new(Method::POST, "/staff/identity/clients", console::register).staff())
         .add(Op::new(Method::POST, "/staff/identity/clients/state", console::set_state).staff())
+        .add(Op::new(Method::POST, "/staff/identity/clients/jwks", console::replace_client_keys).staff())
         .add(Op::new(Method::POST, "/staff/identity/clients/keys", console::replace_keys).staff())
+        .add(Op::new(Method::POST, "/staff/identity/clients/import", console::import_key).staff())
 }
 
 /// Puts the provider into the app.

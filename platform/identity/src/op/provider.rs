@@ -4,8 +4,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
+use axum::body::Bytes;
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::response::{IntoResponse as _, Response};
 use kenroku_access::Assurance;
 use kenroku_http::{App, RequestInfo};
 use kenroku_oidc::client_auth::{Known, Presented, UseOnce};
@@ -13,19 +16,23 @@ use kenroku_oidc::dpop::{self, Nonces, Proof};
 use kenroku_oidc::{Code, Params, Scopes, sha256};
 use kenroku_store::{Db, Tx};
 use kenroku_types::{Env, Problem, Tenant};
+use kenroku_ui::Page;
 use kenroku_vault::Vault;
 
-use super::answer::{Fault, Outcome, inner, refused};
+use super::answer::{Fault, Outcome, finish, inner, refused};
 use super::clients::{Client, Clients};
 use super::keys::{Held, Ring};
 use super::sql;
+use crate::session::{self, Session};
 
 /// All rows are the prefecture's.
 pub(super) const T: Tenant = Tenant::SHARED;
 
-/// Scopes about a person that exist here (Core §5.4, §11). Ours: `residence`, the municipality alone, and `account`,
-/// the class of account and whether somebody is an adult.
-pub const SCOPES: &str = "account address offline_access openid profile residence";
+/// Scopes about a person that exist here (Core §5.4, §11). Ours: `residence`, the municipality alone; `account`, the
+/// class of account and whether somebody is an adult; and what a service may do for a person, by the same words as
+/// delegations ([`crate::delegation::Scope`]).
+pub const SCOPES: &str =
+    "account address bookings coupons health messages offline_access openid procedures profile residence";
 
 /// How the provider is run.
 #[derive(Clone, Debug)]
@@ -145,23 +152,30 @@ impl Provider {
 
 /// A request to an endpoint for programs.
 pub(super) struct Call {
+    pub app: App,
     pub op: Arc<Provider>,
     pub parts: Parts,
     pub params: Params,
     pub issuer: String,
-    path: &'static str,
+}
+
+impl FromRequest<App> for Call {
+    type Rejection = Response;
+
+    async fn from_request(req: Request, app: &App) -> Result<Self, Response> {
+        let (parts, body) = req.into_parts();
+        let nonce = nonce_for(app, &parts);
+        let whole = Bytes::from_request(Request::from_parts(parts.clone(), body), app).await;
+        let body = whole.map_err(|_| refused(Code::InvalidRequest, "the body broke off"));
+        body.and_then(|b| Call::read(app, parts, &b)).map_err(|e| finish(Err(e), nonce))
+    }
 }
 
 impl Call {
     /// Reads it.
-    pub(super) fn read(
-        app: &App,
-        info: &RequestInfo,
-        parts: Parts,
-        body: &[u8],
-        path: &'static str,
-    ) -> Outcome<Call> {
+    pub(super) fn read(app: &App, parts: Parts, body: &[u8]) -> Outcome<Call> {
         let op = app.get::<Provider>()?;
+        let info = parts.extensions.get::<RequestInfo>().ok_or_else(|| missing("the boundary"))?;
         let issuer = op.issuer(info, &parts.headers)?;
         let kind =
             parts.headers.get(axum::http::header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
@@ -171,12 +185,17 @@ impl Call {
         }
         let text =
             std::str::from_utf8(body).map_err(|_| refused(Code::InvalidRequest, "the body is not UTF-8"))?;
-        Ok(Call { params: Params::parse(text)?, op, parts, issuer, path })
+        Ok(Call { app: app.clone(), params: Params::parse(text)?, op, parts, issuer })
+    }
+
+    /// The answer, open to scripts of any site, with the nonce for the next proof where the request spoke of DPoP.
+    pub(super) fn answer(&self, outcome: Outcome<Response>) -> Response {
+        finish(outcome, nonce_for(&self.app, &self.parts))
     }
 
     /// The address that was called.
     pub(super) fn url(&self) -> String {
-        format!("{}{}", self.issuer, self.path)
+        format!("{}{}", self.issuer, self.parts.uri.path())
     }
 
     fn header(&self, name: &str) -> Outcome<Option<&str>> {
@@ -236,8 +255,44 @@ impl Call {
     }
 }
 
+/// A person's request to a page: what every such handler works with.
+pub(super) struct Visit {
+    pub app: App,
+    pub op: Arc<Provider>,
+    pub page: Page,
+    pub parts: Parts,
+    pub issuer: String,
+}
+
+impl FromRequestParts<App> for Visit {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        let page = Page::from_request_parts(parts, app).await.map_err(|e| e.into_response())?;
+        let read = || {
+            let op = app.get::<Provider>()?;
+            let info = parts.extensions.get::<RequestInfo>().ok_or_else(|| missing("the boundary"))?;
+            let issuer = op.issuer(info, &parts.headers)?;
+            Ok(Visit { app: app.clone(), op, page, parts: parts.clone(), issuer })
+        };
+        read().map_err(super::authorize::shown)
+    }
+}
+
+impl Visit {
+    /// Who is signed in with this browser.
+    pub(super) async fn session(&self) -> Outcome<Option<Session>> {
+        Ok(session::current(&self.app, &self.parts).await?)
+    }
+
+    /// The query as it came.
+    pub(super) fn query(&self) -> &str {
+        self.parts.uri.query().unwrap_or("")
+    }
+}
+
 /// The nonce for the answer, when the request spoke of DPoP.
-pub(super) fn nonce_for(app: &App, parts: &Parts) -> Option<String> {
+fn nonce_for(app: &App, parts: &Parts) -> Option<String> {
     let op = app.get::<Provider>().ok()?;
     parts.headers.contains_key("dpop").then(|| op.nonces.current(op.env.now()))
 }

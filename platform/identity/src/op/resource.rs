@@ -3,22 +3,20 @@
 
 use std::time::Duration;
 
-use axum::body::Bytes;
 use axum::http::header::WWW_AUTHENTICATE;
-use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use kenroku_access::Assurance;
-use kenroku_http::{App, Public, RequestInfo};
+use kenroku_http::Public;
 use kenroku_oidc::jws::{Claims, Unverified};
 use kenroku_oidc::token::ACCESS_TOKEN_TYPE;
 use kenroku_oidc::{Code, OAuthError, Scopes, sha256};
 use kenroku_types::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::answer::{Fault, Outcome, finish, json as json_answer, refused};
+use super::answer::{Fault, Outcome, json as json_answer, refused};
 use super::grants::GrantedClaims;
-use super::provider::{Call, Provider, assurance, nonce_for};
+use super::provider::{Call, Provider, assurance};
 use super::sql::{self, GrantId, GrantRow};
 use crate::Identity;
 
@@ -83,7 +81,7 @@ impl Provider {
             None => None,
             Some(id) => {
                 let id: GrantId = id.parse().map_err(|_| invalid())?;
-                let grant = sql::grant(&mut tx, id).await?.filter(|g| g.ended_at.is_none());
+                let grant = sql::grant(&mut tx, id, now).await?.filter(GrantRow::lives);
                 Some(grant.ok_or_else(invalid)?)
             }
         };
@@ -91,8 +89,29 @@ impl Provider {
     }
 }
 
+impl Call {
+    /// The access token of the request, checked, with its proof where it is bound to a key.
+    pub(super) async fn token(&self) -> Outcome<Valid> {
+        let (token, scheme) = shown(self)?;
+        let valid = self.op.valid(token, &self.issuer).await?;
+        match (valid.jkt(), scheme) {
+            (None, "Bearer") => {}
+            (Some(jkt), "DPoP") => {
+                let proof = self.proof(Some(token)).await?;
+                if proof.is_none_or(|p| p.thumbprint != jkt) {
+                    return Err(refused(Code::InvalidToken, "the token is bound to another key"));
+                }
+            }
+            // RFC 9449 §7.2: a bound token must not pass as a bearer token.
+            _ => return Err(refused(Code::InvalidToken, "the token does not fit the scheme")),
+        }
+        Ok(valid)
+    }
+}
+
 /// The token of a request, with the way it came (RFC 6750 §2, RFC 9449 §7.1).
-fn shown(call: &Call, post: bool) -> Outcome<(&str, &'static str)> {
+fn shown(call: &Call) -> Outcome<(&str, &'static str)> {
+    let post = call.parts.method == axum::http::Method::POST;
     let header = call.parts.headers.get("authorization").and_then(|v| v.to_str().ok());
     match (header, call.params.get("access_token").filter(|_| post)) {
         (Some(_), Some(_)) => Err(refused(Code::InvalidRequest, "the access token came in two ways")),
@@ -107,44 +126,32 @@ fn shown(call: &Call, post: bool) -> Outcome<(&str, &'static str)> {
 }
 
 /// GET and POST /oidc/userinfo
-pub(super) async fn userinfo(_: Public, app: App, info: RequestInfo, parts: Parts, body: Bytes) -> Response {
-    let nonce = nonce_for(&app, &parts);
-    let post = parts.method == axum::http::Method::POST;
+pub(super) async fn userinfo(_: Public, call: Call) -> Response {
     let outcome = async {
-        let call = Call::read(&app, &info, parts, &body, "/oidc/userinfo")?;
-        let (token, scheme) = shown(&call, post)?;
-        let valid = call.op.valid(token, &call.issuer).await?;
-        match (valid.jkt(), scheme) {
-            (None, "Bearer") => {}
-            (Some(jkt), "DPoP") => {
-                let proof = call.proof(Some(token)).await?;
-                if proof.is_none_or(|p| p.thumbprint != jkt) {
-                    return Err(refused(Code::InvalidToken, "the token is bound to another key"));
-                }
-            }
-            // RFC 9449 §7.2: a bound token must not pass as a bearer token.
-            _ => return Err(refused(Code::InvalidToken, "the token does not fit the scheme")),
-        }
+        let valid = call.token().await?;
         let Some(grant) = valid.grant.as_ref().filter(|_| valid.scope().has("openid")) else {
             return Err(refused(Code::InsufficientScope, "the scope openid is needed"));
         };
         valid.reaches(Assurance::None, None, call.op.env.now())?;
         let claims: GrantedClaims = serde_json::from_value(grant.claims.clone())?;
-        let identity = app.get::<Identity>()?;
+        let identity = call.app.get::<Identity>()?;
         let mut out = Map::new();
         out.insert("sub".to_owned(), Value::from(grant.subject.clone()));
+        if let Some(act) = grant.act() {
+            out.insert("act".to_owned(), json!(act));
+        }
         out.extend(call.op.release(&identity, grant, &claims.userinfo).await?);
         Ok(json_answer(StatusCode::OK, &out))
     };
     let outcome = match outcome.await {
-        Err(Fault::OAuth(e)) => Ok(challenge(&e)),
+        Err(Fault::OAuth(e)) => Ok(challenge(&e, &[])),
         other => other,
     };
-    finish(outcome, nonce)
+    call.answer(outcome)
 }
 
-/// How a protected resource refuses (RFC 6750 §3, RFC 9449 §7.1, RFC 9470 §3).
-fn challenge(e: &OAuthError) -> Response {
+/// How a protected resource refuses (RFC 6750 §3, RFC 9449 §7.1, RFC 9470 §3), with further parameters.
+pub(super) fn challenge(e: &OAuthError, more: &[(&str, String)]) -> Response {
     let status = match e.code {
         Code::InvalidRequest => 400,
         Code::InsufficientScope => 403,
@@ -152,8 +159,10 @@ fn challenge(e: &OAuthError) -> Response {
     };
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::UNAUTHORIZED);
     let mut response = (status, json_answer(status, &e.body())).into_response();
-    let dpop = format!("{}, algs=\"ES256 EdDSA RS256\"", e.challenge("DPoP"));
-    for text in [e.challenge("Bearer"), dpop] {
+    let more: String = more.iter().map(|(name, value)| format!(", {name}=\"{value}\"")).collect();
+    let bearer = format!("{}{more}", e.challenge("Bearer"));
+    let dpop = format!("{}{more}, algs=\"ES256 EdDSA RS256\"", e.challenge("DPoP"));
+    for text in [bearer, dpop] {
         if let Ok(value) = HeaderValue::from_str(&text) {
             response.headers_mut().append(WWW_AUTHENTICATE, value);
         }
@@ -163,15 +172,8 @@ fn challenge(e: &OAuthError) -> Response {
 
 /// POST /oidc/introspect (RFC 7662). Only for clients that authenticate; about tokens of their own, or of all when
 /// they serve an API.
-pub(super) async fn introspect(
-    _: Public,
-    app: App,
-    info: RequestInfo,
-    parts: Parts,
-    body: Bytes,
-) -> Response {
+pub(super) async fn introspect(_: Public, call: Call) -> Response {
     let outcome = async {
-        let call = Call::read(&app, &info, parts, &body, "/oidc/introspect")?;
         let client = call.client().await?;
         if !client.metadata.is_confidential() {
             return Err(refused(Code::InvalidClient, "introspection is for clients that authenticate"));
@@ -188,7 +190,7 @@ pub(super) async fn introspect(
             .unwrap_or_else(|| Map::from_iter([("active".to_owned(), json!(false))]));
         Ok(json_answer(StatusCode::OK, &answer))
     };
-    finish(outcome.await, None)
+    call.answer(outcome.await)
 }
 
 async fn about_access(call: &Call, token: &str) -> Outcome<Option<Map<String, Value>>> {
@@ -207,13 +209,14 @@ async fn about_access(call: &Call, token: &str) -> Outcome<Option<Map<String, Va
 }
 
 async fn about_refresh(call: &Call, token: &str) -> Outcome<Option<Map<String, Value>>> {
+    let now = call.op.env.now();
     let mut tx = call.op.db.read().await?;
     let Some((grant, client, used, until)) = sql::refresh(&mut tx, &sha256(token.as_bytes())).await? else {
         return Ok(None);
     };
-    let grant = sql::grant(&mut tx, grant).await?.filter(|g| g.ended_at.is_none());
-    let Some(grant) = grant.filter(|_| used.is_none() && until > call.op.env.now()) else { return Ok(None) };
-    let answer = json!({
+    let grant = sql::grant(&mut tx, grant, now).await?.filter(GrantRow::lives);
+    let Some(grant) = grant.filter(|_| used.is_none() && until > now) else { return Ok(None) };
+    let mut answer = json!({
         "active": true,
         "client_id": client,
         "sub": grant.subject,
@@ -221,13 +224,15 @@ async fn about_refresh(call: &Call, token: &str) -> Outcome<Option<Map<String, V
         "exp": until.secs(),
         "iss": call.issuer,
     });
+    if let Some(act) = grant.act() {
+        answer["act"] = json!(act);
+    }
     Ok(answer.as_object().cloned())
 }
 
 /// POST /oidc/revoke (RFC 7009). Unknown tokens are no error (§2.2).
-pub(super) async fn revoke(_: Public, app: App, info: RequestInfo, parts: Parts, body: Bytes) -> Response {
+pub(super) async fn revoke(_: Public, call: Call) -> Response {
     let outcome = async {
-        let call = Call::read(&app, &info, parts, &body, "/oidc/revoke")?;
         let client = call.client().await?;
         let token = call.params.need("token")?;
         let now = call.op.env.now();
@@ -253,7 +258,7 @@ pub(super) async fn revoke(_: Public, app: App, info: RequestInfo, parts: Parts,
         }
         Ok(json_answer(StatusCode::OK, &json!({})))
     };
-    finish(outcome.await, None)
+    call.answer(outcome.await)
 }
 
 #[cfg(test)]

@@ -1,13 +1,14 @@
 //! The statements. Whatever is used up is used up by one conditional `update` or `insert`.
 
 use kenroku_oidc::Scopes;
+use kenroku_oidc::token::Act;
 use kenroku_store::{Result, Sql, Tx, params, row, sql};
 use kenroku_types::{Timestamp, id_kind};
 use serde_json::Value;
 
 use super::clients::Client;
 use super::provider::T;
-use crate::model::{PersonId, SessionId};
+use crate::model::{DelegationId, PersonId, SessionId};
 
 id_kind! {
     /// What a person let a client have by one authorization.
@@ -34,6 +35,7 @@ const KEYS: &Sql = sql!(
 const NEWEST_KEY: &Sql = sql!(
     "select number, active_from from identity_op_key where tenant = $1 and alg = $2 order by number desc limit 1"
 );
+const HAS_KEY: &Sql = sql!("select number from identity_op_key where tenant = $1 and kid = $2");
 const ADD_KEY: &Sql = sql!(
     "insert into identity_op_key (tenant, alg, number, kid, public, sealed, active_from)
      values ($1, $2, $3, $4, $5, $6, $7) on conflict (tenant, alg, number) do nothing"
@@ -48,6 +50,9 @@ pub(super) async fn keys(tx: &mut Tx, now: Timestamp) -> Result<Vec<KeyRow>> {
 }
 pub(super) async fn newest_key(tx: &mut Tx, alg: &str) -> Result<Option<(u32, Timestamp)>> {
     tx.opt(NEWEST_KEY, params![T, alg]).await
+}
+pub(super) async fn has_key(tx: &mut Tx, kid: &str) -> Result<bool> {
+    Ok(tx.opt::<(u32,)>(HAS_KEY, params![T, kid]).await?.is_some())
 }
 pub(super) async fn add_key(tx: &mut Tx, k: &KeyRow, number: u32) -> Result<bool> {
     let row = params![T, &k.alg, number, &k.kid, &k.public, &k.sealed, k.active_from];
@@ -91,9 +96,19 @@ const ADD_CLIENT: &Sql = sql!(
     "insert into identity_op_client (tenant, id, metadata, policy, secret_hash, state, version, created_at, changed_at)
      values ($1, $2, $3, $4, $5, $6, 1, $7, $8) on conflict (tenant, id) do nothing"
 );
+const SET_CLIENT_METADATA: &Sql = sql!(
+    "update identity_op_client set metadata = $3, version = version + 1, changed_at = $4 where tenant = $1 and id = $2"
+);
 const SET_CLIENT_STATE: &Sql = sql!(
     "update identity_op_client set state = $3, version = version + 1, changed_at = $4 where tenant = $1 and id = $2"
 );
+
+fn json_of(what: &impl serde::Serialize) -> Result<Value> {
+    serde_json::to_value(what).map_err(|e| kenroku_store::Error::Other(e.to_string()))
+}
+fn metadata(c: &Client) -> Result<Value> {
+    json_of(&c.metadata)
+}
 
 pub(super) async fn client(tx: &mut Tx, id: &str) -> Result<Option<Client>> {
     tx.opt::<ClientRow>(CLIENT, params![T, id]).await?.map(ClientRow::client).transpose()
@@ -102,11 +117,13 @@ pub(super) async fn clients(tx: &mut Tx) -> Result<Vec<Client>> {
     tx.all::<ClientRow>(CLIENTS, params![T]).await?.into_iter().map(ClientRow::client).collect()
 }
 pub(super) async fn add_client(tx: &mut Tx, c: &Client, now: Timestamp) -> Result<bool> {
-    let bad = |e: serde_json::Error| kenroku_store::Error::Other(e.to_string());
-    let metadata = serde_json::to_value(&c.metadata).map_err(bad)?;
-    let policy = serde_json::to_value(&c.policy).map_err(bad)?;
-    let row = params![T, &c.id, metadata, policy, c.secret_hash.as_deref(), &c.state, now, now];
+    let row =
+        params![T, &c.id, metadata(c)?, json_of(&c.policy)?, c.secret_hash.as_deref(), &c.state, now, now];
     Ok(tx.execute(ADD_CLIENT, row).await? == 1)
+}
+pub(super) async fn set_client_metadata(tx: &mut Tx, c: &Client, now: Timestamp) -> Result<bool> {
+    let metadata = metadata(c)?;
+    Ok(tx.execute(SET_CLIENT_METADATA, params![T, &c.id, metadata, now]).await? == 1)
 }
 pub(super) async fn set_client_state(tx: &mut Tx, id: &str, state: &str, now: Timestamp) -> Result<bool> {
     Ok(tx.execute(SET_CLIENT_STATE, params![T, id, state, now]).await? == 1)
@@ -226,6 +243,12 @@ pub(super) struct GrantRow {
     pub offline: bool,
     pub created_at: Timestamp,
     pub ended_at: Option<Timestamp>,
+    /// Who acts for the person, as the client knows them; `None` where people act for themselves.
+    pub actor_subject: Option<String>,
+    /// The delegation that it rests on.
+    pub delegation: Option<DelegationId>,
+    /// Whether that delegation is in force.
+    pub held: bool,
 }
 row!(GrantRow {
     id,
@@ -241,23 +264,37 @@ row!(GrantRow {
     auth_time,
     offline,
     created_at,
-    ended_at
+    ended_at,
+    actor_subject,
+    delegation,
+    held
 });
 
 impl GrantRow {
     pub(super) fn scopes(&self) -> Scopes {
         Scopes::parse(&self.scope).unwrap_or_default()
     }
+    /// Whether it still gives anything.
+    pub(super) fn lives(&self) -> bool {
+        self.ended_at.is_none() && self.held
+    }
+    /// Who acts, for tokens.
+    pub(super) fn act(&self) -> Option<Act<'_>> {
+        self.actor_subject.as_deref().map(|sub| Act { sub })
+    }
 }
 
 const ADD_GRANT: &Sql = sql!(
     "insert into identity_op_grant (tenant, id, issuer, client, person, subject, sid, scope, claims, acr, amr,
-       auth_time, offline, created_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)"
+       auth_time, offline, created_at, actor_subject, delegation)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
 );
 const GRANT: &Sql = sql!(
-    "select id, issuer, client, person, subject, sid, scope, claims, acr, amr, auth_time, offline, created_at, ended_at
-     from identity_op_grant where tenant = $1 and id = $2"
+    "select g.id, g.issuer, g.client, g.person, g.subject, g.sid, g.scope, g.claims, g.acr, g.amr, g.auth_time,
+       g.offline, g.created_at, g.ended_at, g.actor_subject, g.delegation,
+       (g.delegation is null or exists (select 1 from identity_delegation d
+         where d.tenant = g.tenant and d.id = g.delegation and d.ended_at is null and d.until > $3)) as held
+     from identity_op_grant g where g.tenant = $1 and g.id = $2"
 );
 const END_GRANT: &Sql = sql!(
     "update identity_op_grant set ended_at = $3, ended_why = $4 where tenant = $1 and id = $2 and ended_at is null"
@@ -290,12 +327,14 @@ pub(super) async fn add_grant(tx: &mut Tx, g: &GrantRow) -> Result<()> {
         &g.amr,
         g.auth_time,
         g.offline,
-        g.created_at
+        g.created_at,
+        g.actor_subject.as_deref(),
+        g.delegation
     ];
     tx.execute(ADD_GRANT, row).await.map(drop)
 }
-pub(super) async fn grant(tx: &mut Tx, id: GrantId) -> Result<Option<GrantRow>> {
-    tx.opt(GRANT, params![T, id]).await
+pub(super) async fn grant(tx: &mut Tx, id: GrantId, now: Timestamp) -> Result<Option<GrantRow>> {
+    tx.opt(GRANT, params![T, id, now]).await
 }
 pub(super) async fn end_grant(tx: &mut Tx, id: GrantId, why: &str, now: Timestamp) -> Result<bool> {
     Ok(tx.execute(END_GRANT, params![T, id, now, why]).await? == 1)

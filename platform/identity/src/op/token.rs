@@ -2,11 +2,9 @@
 
 use std::time::Duration;
 
-use axum::body::Bytes;
 use axum::http::StatusCode;
-use axum::http::request::Parts;
 use axum::response::Response;
-use kenroku_http::{App, Public, RequestInfo};
+use kenroku_http::Public;
 use kenroku_oidc::authorize::PAR_PREFIX;
 use kenroku_oidc::client::{AUTHORIZATION_CODE, CLIENT_CREDENTIALS, DEVICE_CODE, REFRESH_TOKEN};
 use kenroku_oidc::jwk::Alg;
@@ -17,11 +15,11 @@ use kenroku_oidc::{Code, Scopes, pkce, sha256};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::answer::{Outcome, finish, json as json_answer, refused};
+use super::answer::{Outcome, json as json_answer, refused};
 use super::authorize;
 use super::clients::Client;
 use super::grants::{GrantedClaims, sid_for};
-use super::provider::{Call, missing, nonce_for};
+use super::provider::{Call, missing};
 use super::sql::{self, GrantId, GrantRow};
 use crate::Identity;
 
@@ -29,10 +27,8 @@ use crate::Identity;
 const PUSHED_LIFE: Duration = Duration::from_secs(90);
 
 /// POST /oidc/token
-pub(super) async fn token(_: Public, app: App, info: RequestInfo, parts: Parts, body: Bytes) -> Response {
-    let nonce = nonce_for(&app, &parts);
+pub(super) async fn token(_: Public, call: Call) -> Response {
     let outcome = async {
-        let call = Call::read(&app, &info, parts, &body, "/oidc/token")?;
         let client = call.client().await?;
         let grant = call.params.need("grant_type")?;
         if ![AUTHORIZATION_CODE, REFRESH_TOKEN, CLIENT_CREDENTIALS, DEVICE_CODE].contains(&grant) {
@@ -45,7 +41,7 @@ pub(super) async fn token(_: Public, app: App, info: RequestInfo, parts: Parts, 
         if client.metadata.dpop_bound_access_tokens && jkt.is_none() {
             return Err(refused(Code::InvalidDpopProof, "this client sends a DPoP proof with every request"));
         }
-        let asked = Asked { app: &app, call: &call, client: &client, jkt };
+        let asked = Asked { call: &call, client: &client, jkt };
         let answer = match grant {
             AUTHORIZATION_CODE => asked.code().await?,
             REFRESH_TOKEN => asked.refresh().await?,
@@ -54,12 +50,11 @@ pub(super) async fn token(_: Public, app: App, info: RequestInfo, parts: Parts, 
         };
         Ok(json_answer(StatusCode::OK, &answer))
     };
-    finish(outcome.await, nonce)
+    call.answer(outcome.await)
 }
 
 /// A request for tokens by a client that proved who it is.
 struct Asked<'a> {
-    app: &'a App,
     call: &'a Call,
     client: &'a Client,
     /// Thumbprint of the key that the tokens are bound to.
@@ -190,14 +185,14 @@ impl Asked<'_> {
     /// The grant, if it has not ended.
     async fn living(&self, id: GrantId) -> Outcome<GrantRow> {
         let mut tx = self.call.op.db.read().await?;
-        let grant = sql::grant(&mut tx, id).await?.filter(|g| g.ended_at.is_none());
+        let grant = sql::grant(&mut tx, id, self.call.op.env.now()).await?.filter(GrantRow::lives);
         grant.ok_or_else(|| refused(Code::InvalidGrant, "the grant has ended"))
     }
 
     async fn access_token(&self, subject: &str, scope: &Scopes, grant: Option<&GrantRow>) -> Outcome<String> {
         let op = &self.call.op;
         let ring = op.ring().await?;
-        let key = ring.signing(Alg::Es256).ok_or_else(|| missing("the signing key"))?;
+        let key = ring.must_sign(Alg::Es256)?;
         let now = op.env.now();
         let cnf = self.jkt.clone().map(|jkt| Confirmation { jkt });
         let gid = grant.map(|g| g.id.to_string());
@@ -214,6 +209,7 @@ impl Asked<'_> {
             acr: grant.map(|g| g.acr.as_str()).filter(|a| !a.is_empty()),
             cnf: cnf.as_ref(),
             gid: gid.as_deref(),
+            act: grant.and_then(GrantRow::act),
         };
         Ok(key.sign(ACCESS_TOKEN_TYPE, &claims)?)
     }
@@ -260,9 +256,9 @@ impl Asked<'_> {
         let op = &self.call.op;
         let ring = op.ring().await?;
         let alg = self.client.metadata.id_token_alg();
-        let key = ring.signing(alg).ok_or_else(|| missing("the signing key"))?;
+        let key = ring.must_sign(alg)?;
         let claims: GrantedClaims = serde_json::from_value(grant.claims.clone())?;
-        let identity = self.app.get::<Identity>()?;
+        let identity = self.call.app.get::<Identity>()?;
         let attributes = op.release(&identity, grant, &claims.id_token).await?;
         let now = op.env.now();
         let amr: Vec<String> = grant.amr.split_whitespace().map(ToOwned::to_owned).collect();
@@ -279,6 +275,7 @@ impl Asked<'_> {
             amr: &amr,
             sid: sid.as_deref(),
             at_hash: Some(&at_hash(alg, access_token)),
+            act: grant.act(),
             attributes,
         };
         Ok(key.sign(ID_TOKEN_TYPE, &claims)?)
@@ -286,10 +283,8 @@ impl Asked<'_> {
 }
 
 /// POST /oidc/par (RFC 9126)
-pub(super) async fn push(_: Public, app: App, info: RequestInfo, parts: Parts, body: Bytes) -> Response {
-    let nonce = nonce_for(&app, &parts);
+pub(super) async fn push(_: Public, call: Call) -> Response {
     let outcome = async {
-        let call = Call::read(&app, &info, parts, &body, "/oidc/par")?;
         let client = call.client().await?;
         if call.params.get("request_uri").is_some() {
             return Err(refused(Code::InvalidRequest, "a pushed request has no request_uri"));
@@ -321,5 +316,5 @@ pub(super) async fn push(_: Public, app: App, info: RequestInfo, parts: Parts, b
             json!({ "request_uri": format!("{PAR_PREFIX}{id}"), "expires_in": PUSHED_LIFE.as_secs() });
         Ok(json_answer(StatusCode::CREATED, &answer))
     };
-    finish(outcome.await, nonce)
+    call.answer(outcome.await)
 }

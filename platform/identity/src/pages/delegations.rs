@@ -8,13 +8,11 @@ use kenroku_access::{Authz, Granted, Permission};
 use kenroku_http::{App, Form, Result};
 use kenroku_ui::parts::{Choice, Wrong};
 use kenroku_ui::{Link, Page, Phrase};
-use kenroku_vault::{ConsentId, Disclosure};
 use serde::Deserialize;
 
 use super::{Action, FieldView, FormView, Me, RowView, View, day, see_other, show, show_as, stale, told};
-use crate::delegation::{DelegationRow, EACH_OTHER, Kind, Scope};
-use crate::model::{DelegationId, PersonId};
-use crate::person::{NAME, vault_subject};
+use crate::delegation::{Kind, Scope};
+use crate::model::DelegationId;
 use crate::session::Session;
 use crate::ticket::spaced;
 use crate::{ChangeOwn, Identity, ViewOwn};
@@ -30,33 +28,12 @@ fn kind_name(page: &Page, kind: Kind) -> Phrase {
 }
 
 fn scope_name(page: &Page, scope: Scope) -> Phrase {
-    match scope {
-        Scope::Messages => page.t("identity-may-messages"),
-        Scope::Procedures => page.t("identity-may-procedures"),
-        Scope::Bookings => page.t("identity-may-bookings"),
-        Scope::Coupons => page.t("identity-may-coupons"),
-        Scope::Health => page.t("identity-may-health"),
-    }
-    .phrase()
+    page.t(scope.word()).phrase()
 }
 
 pub(super) async fn page(authz: Authz<ViewOwn>, app: App, page: Page, me: Me) -> Result<Response> {
     let (identity, s) = (app.get::<Identity>()?, me.session()?);
     list(&identity, &authz.granted, page, &s, StatusCode::OK, Vec::new()).await
-}
-
-/// The name of the other side, which both agreed to show each other with the delegation.
-async fn name_of<P: Permission>(
-    identity: &Identity,
-    proof: &Granted<P>,
-    d: &DelegationRow,
-    me: PersonId,
-) -> Result<Option<String>> {
-    let other = if d.principal == me { d.agent } else { Some(d.principal) };
-    let Some(other) = other else { return Ok(None) };
-    let agreed = ConsentId::from_uuid(d.id.uuid());
-    let why = Disclosure::new(proof, &EACH_OTHER).consent(vault_subject(other), agreed);
-    Ok(identity.attributes(&why, other, &[&NAME]).await?.map(|o| o.attributes.name.text))
 }
 
 async fn list<P: Permission>(
@@ -77,7 +54,7 @@ async fn list<P: Permission>(
             (false, _) => t("identity-acts-mine"),
         };
         let mut lines: Vec<Phrase> =
-            name_of(identity, proof, &d, s.person).await?.map(|n| Phrase::text(&n)).into_iter().collect();
+            identity.other_name(proof, &d, s.person).await?.map(|n| Phrase::text(&n)).into_iter().collect();
         lines.push(kind_name(&page, d.kind));
         lines.extend(d.scopes().into_iter().map(|scope| scope_name(&page, scope)));
         lines.push(page.t("identity-acts-until").with("time", day(&page, d.until)).phrase());

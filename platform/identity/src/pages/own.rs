@@ -169,6 +169,7 @@ pub(super) async fn history(_: Authz<ViewOwn>, app: App, page: Page, me: Me) -> 
             (_, "proved-again") => t("identity-did-proved"),
             (_, way) if way.starts_with("added-") => t("identity-did-added"),
             (_, way) if way.starts_with("removed-") => t("identity-did-removed"),
+            (_, "delegation-used") => t("identity-did-acted"),
             (_, way) if way.starts_with("delegation-") => t("identity-did-delegation"),
             _ => t("identity-did-changed"),
         };

@@ -1,8 +1,10 @@
 //! The OpenID Provider: every flow, and every attack beside the honest request that succeeds.
 
+mod acting;
 mod attacks;
 mod flows;
 mod machines;
+mod rs256;
 mod sessions;
 mod statements;
 mod world;

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::body::Body;
 use axum::http::Method;
 use axum::http::{HeaderMap, Request};
-use kenroku_access::{Access, Granted, TenantTree};
+use kenroku_access::{Access, Actor, Assurance, Granted, SignIn, TenantTree, kernel};
 use kenroku_http::test::Answer;
 use kenroku_identity::model::{
     AccountClass, Attributes, Birth, PersonId, ProofMethod, Provenance, Sex, Written,
@@ -87,6 +87,16 @@ impl World {
         op.register_client(&Self::by(), NewClient { id, secret, metadata, policy }).await.unwrap()
     }
 
+    /// Somebody who runs the installation.
+    pub fn operator(&self) -> kenroku_http::test::TestApp {
+        self.site.acting(Actor::Staff {
+            id: kenroku_types::Id::from_uuid(uuid::Uuid::nil()),
+            tenant: Tenant::SHARED,
+            roles: vec![kernel::OPERATOR],
+            sign_in: SignIn { assurance: Assurance::Passkey, at: self.site.app().env().now() },
+        })
+    }
+
     /// Another process on the same database.
     pub async fn again(&self) -> World {
         Self::of(self.site.beside(TenantTree::default(), [kenroku_identity::module()]).await)
@@ -103,7 +113,7 @@ impl World {
         };
         let provenance = Provenance {
             method: ProofMethod::Jpki,
-            assurance: kenroku_access::Assurance::JpkiSign,
+            assurance: Assurance::JpkiSign,
             source: "card".to_owned(),
             verified_at: env.now(),
         };
