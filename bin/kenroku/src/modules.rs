@@ -10,6 +10,7 @@ pub fn modules() -> Vec<Module> {
         kenroku_roads::module(),
         kenroku_consent::module(),
         kenroku_identity::module(),
+        kenroku_scim::module(),
         kenroku_snow::module(),
         kenroku_portal::module(),
     ]);

@@ -15,6 +15,10 @@ permission! {
     pub ViewStaff = "access.view-staff" on Organization, view;
     /// 職員の利用者を登録・変更・停止する
     pub ManageStaff = "access.manage-staff" on Organization, manage;
+    /// 組織の利用者台帳（SCIM）から、職員の利用者を登録・変更・停止する
+    pub ProvisionStaff = "access.provision-staff" on Organization, operate;
+    /// 組織の利用者台帳（SCIM）から、管理者など見守る役割も付け外しする
+    pub ProvisionOverseers = "access.provision-overseers" on Organization, operate;
     /// 機器と事業者の鍵を発行・交換・停止する
     pub ManageKeys = "access.manage-keys" on Organization, manage;
     /// 個人情報が利用された記録を見る
@@ -71,6 +75,8 @@ pub fn access() -> ModuleAccess {
             ViewMatrix::META,
             ViewStaff::META,
             ManageStaff::META,
+            ProvisionStaff::META,
+            ProvisionOverseers::META,
             ManageKeys::META,
             ViewDisclosures::META,
         ],

@@ -11,6 +11,8 @@
 //! the disk before the password is looked at, so parallel guessing counts in full. Disabling an account ends
 //! its sessions; changed roles hold from the next request.
 
+mod directory;
+mod history;
 mod key;
 mod password;
 mod session;
@@ -27,6 +29,8 @@ use ring::digest::{SHA256, digest};
 use crate::policy::Policies;
 use crate::{Actor, Answer, Authenticator, Role, TenantTree};
 
+pub use directory::{Profile, Steward};
+pub use history::HistoryRow;
 pub use key::{IssuedKey, KeyHolder, KeyRow, ManagesKeys, NewKey};
 pub use password::{Passwords, check as check_password};
 pub use session::{Session, SessionRules};
@@ -39,8 +43,17 @@ id_kind! {
 }
 
 /// The tables of this crate.
-pub const MIGRATIONS: ModuleMigrations =
-    migrations!("access", ["0001_init", "0002_staff_login", "0003_session_token", "0004_key_hash"]);
+pub const MIGRATIONS: ModuleMigrations = migrations!(
+    "access",
+    [
+        "0001_init",
+        "0002_staff_login",
+        "0003_session_token",
+        "0004_key_hash",
+        "0005_directory",
+        "0006_history",
+    ]
+);
 
 /// What can go wrong with accounts, sessions and keys.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -69,6 +82,12 @@ pub enum AccountError {
     /// The role does not fit the organisation.
     #[error("the role “{0}” is not for this kind of organisation")]
     RoleNotHere(String),
+    /// A part of the profile cannot be stored; the text says what is accepted.
+    #[error("{0}")]
+    Profile(&'static str),
+    /// The role, or somebody who has it, watches over others: the directory's key may not touch it.
+    #[error("the key may not touch the role “{0}” or those who have it")]
+    Overseer(String),
     /// Nobody changes what they themselves may do.
     #[error("somebody else must change one's own account")]
     OwnAccount,
@@ -123,6 +142,10 @@ impl From<AccountError> for Problem {
             AccountError::WeakPassword(_) => wrong("password", "access.weak-password"),
             AccountError::UnknownRole(_) => wrong("roles", "access.unknown-role"),
             AccountError::RoleNotHere(_) => wrong("roles", "access.role-not-here"),
+            AccountError::Profile(_) => wrong("name", "access.profile"),
+            AccountError::Overseer(_) => Problem::new(403, "access.overseer", "Not by this key")
+                .detail(says)
+                .next("Let an administrator do it, or issue a key with access.provision-overseers."),
             AccountError::OwnAccount => Problem::new(403, "access.own-account", "Not for one's own account")
                 .next("Ask another administrator to change it."),
             AccountError::NotFound => Problem::not_found(),

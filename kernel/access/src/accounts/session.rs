@@ -8,7 +8,7 @@ use kenroku_types::ids::StaffId;
 use kenroku_types::{Env, Tenant, Timestamp};
 
 use super::throttle::{self, Attempt};
-use super::{AccountError, Accounts, Result, sha256, staff};
+use super::{AccountError, Accounts, Result, history, sha256, staff};
 use crate::kernel::ManageStaff;
 use crate::{Actor, Assurance, Granted, SignIn};
 
@@ -49,7 +49,8 @@ impl Session {
 const SEEN_STEP: Duration = Duration::from_secs(60);
 
 const BY_LOGIN: &Sql = sql!(
-    "select tenant, id, password, disabled from access_staff where login = $1
+    "select tenant, id, password, disabled from access_staff
+     where login = $1 and kind = 'staff' and removed_at is null
      -- @cross_tenant the login name is what tells the tenant"
 );
 const ADD: &Sql = sql!(
@@ -106,6 +107,7 @@ impl Accounts {
         let expires = now.plus(self.0.rules.session.absolute);
         let mut tx = self.0.db.begin().await?;
         tx.execute(ADD, params![tenant, id, &token_hash(&token), now, now, expires]).await?;
+        self.note_own(&mut tx, tenant, id, "in", "").await?;
         tx.commit().await?;
         tracing::info!(staff = %id, %tenant, "signed in");
         let session = self.authenticate(&token).await?.ok_or(AccountError::SignInRefused)?;
@@ -129,7 +131,7 @@ impl Accounts {
         let found: Option<(Tenant, StaffId, String, bool)> = tx.opt(BY_LOGIN, params![login]).await?;
         tx.commit().await?;
 
-        let stored = found.as_ref().map(|(_, _, p, _)| p.as_str());
+        let stored = found.as_ref().map(|(_, _, p, _)| p.as_str()).filter(|p| *p != staff::NO_PASSWORD);
         let right = self.0.passwords.verify(password, stored).await?;
         let Some((tenant, id, stored, false)) = found.filter(|_| right) else {
             tracing::info!("sign-in refused");
@@ -223,7 +225,7 @@ impl Accounts {
         Ok(n)
     }
 
-    /// Removes what has ended: sessions and old failure counters. For a schedule.
+    /// Removes what has ended: sessions, old failure counters, old history. For a schedule.
     ///
     /// # Errors
     /// When the store fails.
@@ -233,7 +235,8 @@ impl Accounts {
         let mut tx = self.0.db.begin().await?;
         let sessions = tx.execute(SWEEP, params![now, silent]).await?;
         let counters = throttle::sweep(&mut tx, &self.0.rules.throttle, now).await?;
+        let history = history::forget(&mut tx, now).await?;
         tx.commit().await?;
-        Ok(sessions + counters)
+        Ok(sessions + counters + history)
     }
 }
