@@ -33,6 +33,7 @@ const ALL_PAGES = [
   "/id/sign-in",
   "/id/sign-in/password",
   "/id/help",
+  "/id/start",
   "/id/register",
   "/id/register/terms?act=register&class=resident",
   "/id/register/terms?act=desk&class=child",
@@ -54,6 +55,10 @@ const STAFF_PAGES = {
   "/staff/keys": "demo-nomi",
   "/staff/consent": "demo-officer-nomi",
   "/staff/consent/provisions": "demo-officer-nomi",
+  "/staff/identity/counter": "demo-counter",
+  "/staff/identity/counter/person": "demo-counter",
+  "/staff/identity/counter/child": "demo-counter",
+  "/staff/identity/counter/find": "demo-counter",
 };
 const PASSWORD = "kenroku-demo-2026";
 export const PAGES =

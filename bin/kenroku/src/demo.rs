@@ -7,7 +7,7 @@ use kenroku_access::accounts::{AccountError, Accounts, NewStaff};
 use kenroku_access::kernel::{DATA_OFFICER, MUNI_ADMIN, ManageStaff, OPERATOR, PREF_ADMIN};
 use kenroku_access::{Granted, RoleId};
 use kenroku_http::App;
-use kenroku_identity::ID_DESK;
+use kenroku_identity::{ID_DESK, RESIDENT_DESK};
 use kenroku_module::settings::{Origin, Raw};
 use kenroku_module::{Assembly, Kind, Module, Values};
 use kenroku_roads::model::Direction;
@@ -26,13 +26,14 @@ const PASSWORD: &str = "kenroku-demo-2026";
 const RESIDENTS: &str = kenroku_identity::seed::PASSWORD;
 
 /// Roles that can be tried: sign-in name, tenant, role, what it shows.
-const ACCOUNTS: [(&str, &str, RoleId, &str); 8] = [
+const ACCOUNTS: [(&str, &str, RoleId, &str); 9] = [
     ("demo-operator", "installation", OPERATOR, "運用担当"),
     ("demo-ishikawa", "17000", PREF_ADMIN, "石川県 県管理者"),
     ("demo-nomi", "17211", MUNI_ADMIN, "能美市 市町管理者"),
     ("demo-snow", "17000", SNOW_DESK, "石川県 除雪担当"),
     ("demo-snow-nomi", "17211", SNOW_DESK, "能美市 除雪担当"),
     ("demo-id", "17000", ID_DESK, "石川県 いしかわID窓口"),
+    ("demo-counter", "17211", RESIDENT_DESK, "能美市 住民窓口"),
     ("demo-officer", "17000", DATA_OFFICER, "石川県 個人情報保護担当"),
     ("demo-officer-nomi", "17211", DATA_OFFICER, "能美市 個人情報保護担当"),
 ];

@@ -201,6 +201,10 @@ const DROP: &Sql = sql!(
     "update identity_credential set ended_at = $4, ended_why = 'removed'
      where tenant = $1 and person = $2 and id = $3 and ended_at is null"
 );
+const LOST: &Sql = sql!(
+    "update identity_credential set ended_at = $3, ended_why = 'lost'
+     where tenant = $1 and person = $2 and kind in ('passkey', 'password', 'totp') and ended_at is null"
+);
 const NAME: &Sql = sql!(
     "update identity_credential set label = $4 where tenant = $1 and person = $2 and id = $3 and ended_at is null"
 );
@@ -253,6 +257,12 @@ pub(crate) async fn replace(
     let old: Option<(CredentialId,)> = tx.opt(CURRENT, params![T, person, kind]).await?;
     tx.execute(REPLACED, params![T, person, kind, now]).await?;
     Ok(old.map(|o| o.0))
+}
+
+/// Ends what somebody may have lost together with a telephone or a note; the card stays.
+pub(crate) async fn lost(tx: &mut Tx, person: PersonId, now: Timestamp) -> Result<()> {
+    tx.execute(LOST, params![T, person, now]).await?;
+    Ok(())
 }
 
 /// Moves a counter forward; `false` when it was there already.

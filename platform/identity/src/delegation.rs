@@ -14,8 +14,9 @@ use ring::digest::{SHA256, digest};
 use crate::error::{IdentityError, Result};
 use crate::model::{DelegationId, PersonId, coded};
 use crate::person::{NAME, vault_subject};
+use crate::sheet::Sheet;
 use crate::ticket::normal_code;
-use crate::{Identity, session};
+use crate::{Identity, session, sheet};
 
 coded! {
     /// What somebody acts as.
@@ -70,6 +71,10 @@ pub const EACH_OTHER: Purpose = Purpose {
 
 /// Longest that an invitation by code can hold, and the default.
 pub const LONGEST: Duration = Duration::from_secs(365 * 86_400);
+/// How long before the hand-over a guardian can print the young person's sheet.
+pub const BEFORE: Duration = Duration::from_secs(90 * 86_400);
+/// Hand-overs in one transaction.
+const AT_ONCE: i64 = 100;
 /// How long a code waits to be typed.
 const INVITED: Duration = Duration::from_secs(3 * 86_400);
 
@@ -127,6 +132,24 @@ const END: &Sql = sql!(
     "update identity_delegation set ended_at = $4, ended_by = $5, code_hash = null
      where tenant = $1 and id = $2 and (principal = $3 or agent = $6) and ended_at is null
      returning principal, agent"
+);
+
+/// Guardians whose time is over. Those who were ended by hand or by the end of a consent are not among them.
+const DUE: &Sql = sql!(
+    "select id, principal, agent from identity_delegation
+     where tenant = $1 and kind = 'guardian' and ended_at is null and until <= $2 order by until, id limit $3"
+);
+const END_BY_CLOCK: &Sql = sql!(
+    "update identity_delegation set ended_at = until, ended_by = 'clock'
+     where tenant = $1 and id = $2 and ended_at is null"
+);
+/// A child who was handed their account is whoever the proof makes them.
+const GROWN: &Sql = sql!(
+    "update identity_person set version = version + 1, changed_at = $3, class =
+       case when exists (select 1 from identity_proof r where r.tenant = $1 and r.person = $2 and r.method = 'jpki'
+              and r.ended_at is null) then 'resident'
+            when muni is null then 'homecoming' else 'no-card' end
+     where tenant = $1 and id = $2 and class = 'child'"
 );
 
 fn code_hash(code: &str) -> Vec<u8> {
@@ -218,7 +241,7 @@ impl Identity {
         Ok(id)
     }
 
-    async fn entrust_in(
+    pub(crate) async fn entrust_in(
         &self,
         tx: &mut Tx,
         principal: PersonId,
@@ -240,6 +263,59 @@ impl Identity {
             session::note(tx, self.env(), who, "changed", "delegation-entered", "").await?;
         }
         Ok(id)
+    }
+
+    /// Whether the young person's own sheet can be printed.
+    pub fn hands_over_soon(&self, d: &DelegationRow) -> bool {
+        let now = self.env().now();
+        d.kind == Kind::Guardian && now < d.until && d.until <= now.plus(BEFORE)
+    }
+
+    /// The sheet with which a young person takes over the account. The guardian prints it in the last weeks and gives
+    /// it to them; whoever has none goes to a counter.
+    ///
+    /// # Errors
+    /// [`IdentityError::NotFound`] for what is not the agent's own guardianship or does not end soon.
+    pub async fn hand_over_sheet(&self, agent: PersonId, id: DelegationId) -> Result<Sheet> {
+        let all = self.delegations(agent).await?;
+        let soon = |d: &DelegationRow| d.id == id && d.agent == Some(agent) && self.hands_over_soon(d);
+        let d = all.into_iter().find(soon).ok_or(IdentityError::NotFound)?;
+        let mut tx = self.db().begin().await?;
+        let sheet = sheet::issue_in(&mut tx, self, d.principal).await?;
+        for who in [d.principal, agent] {
+            session::note(&mut tx, self.env(), who, "changed", "hand-over-sheet", "").await?;
+        }
+        tx.commit().await?;
+        Ok(sheet)
+    }
+
+    /// Ends the guardianships whose time is over and makes the children whoever they are now. Returns how many; done
+    /// twice, or in two processes at once, each is done once.
+    ///
+    /// # Errors
+    /// When the store fails; what was handed over until then stays so.
+    pub async fn hand_over_due(&self) -> Result<u64> {
+        let mut done = 0;
+        loop {
+            let now = self.env().now();
+            let mut tx = self.db().begin().await?;
+            let due: Vec<(DelegationId, PersonId, Option<PersonId>)> =
+                tx.all(DUE, params![T, now, AT_ONCE]).await?;
+            for &(id, principal, agent) in &due {
+                if tx.execute(END_BY_CLOCK, params![T, id]).await? == 0 {
+                    continue;
+                }
+                tx.execute(GROWN, params![T, principal, now]).await?;
+                for who in [Some(principal), agent].into_iter().flatten() {
+                    session::note(&mut tx, self.env(), who, "changed", "handed-over", "").await?;
+                }
+                done += 1;
+            }
+            tx.commit().await?;
+            if (due.len() as i64) < AT_ONCE {
+                return Ok(done);
+            }
+        }
     }
 
     /// All delegations in force for or by a person, invitations included.
@@ -290,18 +366,31 @@ impl Identity {
     /// # Errors
     /// [`IdentityError::NotFound`] when there is none of theirs in force.
     pub async fn end_delegation(&self, by: PersonId, id: DelegationId) -> Result<()> {
-        let now = self.env().now();
         let mut tx = self.db().begin().await?;
-        let ended: Option<(PersonId, Option<PersonId>)> =
-            tx.opt(END, params![T, id, by, now, by.uuid().to_string(), by]).await?;
-        let Some((principal, agent)) = ended else {
-            tx.rollback().await?;
-            return Err(IdentityError::NotFound);
-        };
-        for who in [Some(principal), agent].into_iter().flatten() {
-            session::note(&mut tx, self.env(), who, "changed", "delegation-ended", "").await?;
+        match self.end_delegation_in(&mut tx, by, id, &by.uuid().to_string()).await {
+            Ok(()) => Ok(tx.commit().await?),
+            Err(e) => {
+                tx.rollback().await?;
+                Err(e)
+            }
         }
-        tx.commit().await?;
+    }
+
+    /// The same inside a transaction of the caller's; `side` is one of the two, `ended_by` who did it.
+    pub(crate) async fn end_delegation_in(
+        &self,
+        tx: &mut Tx,
+        side: PersonId,
+        id: DelegationId,
+        ended_by: &str,
+    ) -> Result<()> {
+        let now = self.env().now();
+        let ended: Option<(PersonId, Option<PersonId>)> =
+            tx.opt(END, params![T, id, side, now, ended_by, side]).await?;
+        let (principal, agent) = ended.ok_or(IdentityError::NotFound)?;
+        for who in [Some(principal), agent].into_iter().flatten() {
+            session::note(tx, self.env(), who, "changed", "delegation-ended", "").await?;
+        }
         Ok(())
     }
 }

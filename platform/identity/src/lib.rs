@@ -16,7 +16,8 @@
 //! - A challenge is consumed before the answer to it is looked at, whatever the answer is worth.
 //! - A certificate's serial number is kept as a blind index only.
 //! - Whether an account exists is told to nobody who is not in it: the same words, the same work.
-//! - All rows belong to [`Tenant::SHARED`](kenroku_types::Tenant::SHARED): the ID is the prefecture's, not a city's.
+//! - All rows belong to [`Tenant::SHARED`](kenroku_types::Tenant::SHARED): the ID is the prefecture's, not a city's. What
+//!   clerks did ([`counter`]) belongs to the government whose counter it was.
 //!
 //! **How to add one more.** A way to sign in: a [`credential::Kind`], its check that ends in
 //! [`session::start`], a step on the sign-in page. A claim: a [`claims::Claim`]. A class of account: a
@@ -27,6 +28,7 @@
 mod api;
 pub mod card;
 pub mod claims;
+pub mod counter;
 pub mod credential;
 pub mod delegation;
 mod error;
@@ -40,6 +42,7 @@ mod residents;
 pub mod review;
 pub mod seed;
 pub mod session;
+pub mod sheet;
 mod source;
 pub mod subject;
 pub mod ticket;
@@ -54,7 +57,8 @@ use kenroku_store::{ModuleMigrations, migrations};
 pub use error::{IdentityError, Result};
 pub use identity::{Identity, Rules};
 pub use module::{
-    ChangeOwn, ID_DESK, IshikawaId, ManageClients, ReleaseClaims, ReviewPeople, ViewOwn, module,
+    ChangeOwn, ID_DESK, IshikawaId, ManageClients, RESIDENT_DESK, ReleaseClaims, ReviewPeople, ServeCounter,
+    ViewOwn, module,
 };
 pub use residents::Residents;
 pub use session::area;
@@ -62,7 +66,7 @@ pub use ways::{After, CodeStep};
 
 /// The tables.
 pub const MIGRATIONS: ModuleMigrations =
-    migrations!("identity", ["0001_init", "0002_op", "0003_upstream", "0004_op_act"]);
+    migrations!("identity", ["0001_init", "0002_op", "0003_upstream", "0004_op_act", "0005_counter"]);
 
 /// The texts.
 pub const LOCALES: [kenroku_ui::LocaleFile; 3] = kenroku_ui::locales!("identity", "../i18n");

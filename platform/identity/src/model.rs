@@ -24,6 +24,8 @@ id_kind! {
     Review => ReviewId;
     /// A person's ID of elsewhere.
     Link => LinkId;
+    /// What a clerk did at a counter.
+    CounterAct => CounterActId;
 }
 
 pub(crate) use kenroku_store::coded;

@@ -27,6 +27,8 @@ permission! {
     pub ChangeOwn = "identity.change-own" on IshikawaId, operate, personal;
     /// 同じ方かもしれない登録を、両方の登録内容を見て確かめる
     pub ReviewPeople = "identity.review-people" on IshikawaId, operate, personal;
+    /// 窓口で書類を見て、本人を登録し、子どもの保護者を登録し、なくした方に利用の紙を出す
+    pub ServeCounter = "identity.serve-counter" on IshikawaId, operate, personal;
     /// ご本人が同意した項目を、同意した相手に渡す
     pub ReleaseClaims = "identity.release-claims" on IshikawaId, view, personal;
     /// いしかわIDで認証するサービス（クライアント）と署名鍵を管理する
@@ -35,6 +37,9 @@ permission! {
 
 /// いしかわID窓口.
 pub const ID_DESK: RoleId = RoleId::new("id-desk");
+
+/// 住民窓口, of a municipality or the prefecture.
+pub const RESIDENT_DESK: RoleId = RoleId::new("resident-desk");
 
 /// The person looks at their own registration.
 pub(crate) const OWN: Purpose = Purpose {
@@ -57,25 +62,43 @@ pub(crate) const REVIEW: Purpose = Purpose {
     basis: LegalBasis::Statute("個人情報の保護に関する法律 第65条（正確性の確保）"),
     categories: &[Category::Person],
 };
+/// A clerk compares papers with what is registered.
+pub(crate) const COUNTER: Purpose = Purpose {
+    code: "identity.counter",
+    ja: "窓口の職員が、書類とご本人と登録内容を照らし合わせる",
+    basis: LegalBasis::Statute(
+        "個人情報の保護に関する法律 第65条（正確性の確保）、第66条第1項（安全管理措置）",
+    ),
+    categories: &[Category::Person],
+};
 
 /// The module.
 pub fn module() -> Module {
     Module::new("identity")
         .migrations(MIGRATIONS)
         .permissions(&[ViewOwn::META, ChangeOwn::META, ReviewPeople::META, ReleaseClaims::META])
-        .permissions(&[ManageClients::META])
-        .roles(&[Role {
-            id: "id-desk",
-            ja: "いしかわID窓口",
-            en: "Ishikawa ID desk",
-            about_ja: "同じ方かもしれない登録を確かめます。",
-            home: RoleHome::Prefecture,
-        }])
+        .permissions(&[ManageClients::META, ServeCounter::META])
+        .roles(&[
+            Role {
+                id: "id-desk",
+                ja: "いしかわID窓口",
+                en: "Ishikawa ID desk",
+                about_ja: "同じ方かもしれない登録を確かめます。",
+                home: RoleHome::Prefecture,
+            },
+            Role {
+                id: "resident-desk",
+                ja: "住民窓口",
+                en: "Resident counter",
+                about_ja: "カードのない方や子どもを、窓口で登録します。",
+                home: RoleHome::Government,
+            },
+        ])
         .policies(
             include_str!("../policies/identity.cedar"),
             "いしかわIDの内容をだれが見られ、だれが変えられるか。",
         )
-        .purposes(&[&OWN, &SIGN_IN, &REVIEW, &claims::RELEASE, &delegation::EACH_OTHER])
+        .purposes(&[&OWN, &SIGN_IN, &REVIEW, &COUNTER, &claims::RELEASE, &delegation::EACH_OTHER])
         .fields(&[
             &person::NAME,
             &person::BIRTH,
@@ -93,6 +116,7 @@ pub fn module() -> Module {
                 .add(op!(crate::api::card_answer).rate(2.0, 60.0).body_limit(64 * 1024)),
         )
         .routes(crate::pages::routes())
+        .tool("identity-counter", "/staff/identity/counter", ServeCounter::META)
         .tool("identity-review", "/staff/identity/people", ReviewPeople::META)
         .locales(LOCALES)
         .routes(op::routes())
@@ -109,11 +133,11 @@ pub fn module() -> Module {
         .start(|builder| Box::pin(start(builder)))
         .work(|worker, app| {
             let worker = op::work(worker, app)?;
-            Ok(worker.job::<Sweep, _>(Sweeping(app.clone())).schedule(Schedule::new(
-                "identity.sweep",
-                "*/10 * * * *",
-                |_| Sweep,
-            )))
+            Ok(worker
+                .job::<Sweep, _>(Sweeping(app.clone()))
+                .schedule(Schedule::new("identity.sweep", "*/10 * * * *", |_| Sweep))
+                .job::<HandOver, _>(HandingOver(app.clone()))
+                .schedule(Schedule::new("identity.hand-over", "5 0 * * *", |_| HandOver)))
         })
 }
 
@@ -208,6 +232,25 @@ impl Work<Sweep> for Sweeping {
         let tickets = identity.sweep_tickets().await.map_err(Failed::again)?;
         let links = identity.sweep_links().await.map_err(Failed::again)?;
         tracing::info!(sessions, tickets, links, "cleared away what was over");
+        run.finish(run.begin().await?).await
+    }
+}
+
+/// Hands accounts of children over whose guardians' time is over.
+#[derive(Serialize, Deserialize)]
+struct HandOver;
+
+impl Job for HandOver {
+    const KIND: &'static str = "identity.hand-over";
+}
+
+struct HandingOver(App);
+
+impl Work<HandOver> for HandingOver {
+    async fn work(&self, run: &Running, _: HandOver) -> Result<Done, Failed> {
+        let identity = self.0.get::<Identity>().map_err(|e| Failed::never(e.0))?;
+        let handed = identity.hand_over_due().await.map_err(Failed::again)?;
+        tracing::info!(handed, "guardianships ended by the clock");
         run.finish(run.begin().await?).await
     }
 }

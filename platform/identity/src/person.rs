@@ -184,6 +184,13 @@ pub(crate) async fn state(tx: &mut Tx, person: PersonId) -> Result<Option<Person
     Ok(row.map(|r| r.0))
 }
 
+/// Everybody with an account who was ever proved to have this name, birth and sex.
+pub(crate) async fn alike(identity: &Identity, a: &Attributes) -> Result<Vec<PersonId>> {
+    let Some(key) = identity.match_key(a).await? else { return Ok(Vec::new()) };
+    let rows: Vec<(PersonId,)> = identity.db().read().await?.all(MATCHES, params![T, key]).await?;
+    Ok(rows.into_iter().map(|r| r.0).collect())
+}
+
 impl Identity {
     /// What is known of a person without opening anything.
     ///

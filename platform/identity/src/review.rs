@@ -71,6 +71,13 @@ const END_CARDS: &Sql = sql!(
 );
 const HAND_OVER: &Sql =
     sql!("update identity_credential set person = $3 where tenant = $1 and person = $2 and ended_at is null");
+/// A sheet that the newcomer took home, and guardians entered for the newcomer, are the known person's.
+const HAND_SHEETS: &Sql = sql!(
+    "update identity_ticket set person = $3 where tenant = $1 and person = $2 and kind = 'sheet' and used_at is null"
+);
+const HAND_GUARDIANS: &Sql = sql!(
+    "update identity_delegation set principal = $3 where tenant = $1 and principal = $2 and ended_at is null"
+);
 const OPEN_OF: &Sql =
     sql!("select count(*) from identity_review where tenant = $1 and newcomer = $2 and decided_at is null");
 
@@ -134,7 +141,9 @@ impl Identity {
                 tx.execute(CLOSE, params![T, r.newcomer, now]).await?;
                 // The old card is gone with the old proof; passkeys and passwords stay.
                 tx.execute(END_CARDS, params![T, r.known, now]).await?;
-                tx.execute(HAND_OVER, params![T, r.newcomer, r.known]).await?;
+                for moved in [HAND_OVER, HAND_SHEETS, HAND_GUARDIANS] {
+                    tx.execute(moved, params![T, r.newcomer, r.known]).await?;
+                }
                 tx.execute(ASK_AGAIN, params![T, r.known, now]).await?;
                 session::note(&mut tx, self.env(), r.known, "changed", "joined", "").await?;
             }

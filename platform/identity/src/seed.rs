@@ -87,7 +87,7 @@ pub(crate) async fn demo(app: App) -> std::result::Result<String, HookError> {
     let mut ids = Vec::new();
     for a in &ACCOUNTS {
         let id = add(&identity, a).await?;
-        identity.store_codes(id, a.login, hash.clone(), KEY, 0).await?;
+        identity.store_codes(id, a.login, hash.clone(), KEY, 0, None).await?;
         ids.push(id);
     }
     let [guardian, _, _, child, elder] = ids[..] else { return Err("accounts".into()) };

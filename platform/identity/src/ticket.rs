@@ -32,6 +32,12 @@ coded! {
         Upstream = "upstream",
         /// Setting up one-time codes.
         TotpNew = "totp-new",
+        /// A sheet from a counter, which waits at home.
+        Sheet = "sheet",
+        /// A sheet was typed: a passkey or a password is being made.
+        Start = "start",
+        /// Somebody shows at a counter that they are there, signed in.
+        Present = "present",
     }
 }
 
@@ -99,7 +105,17 @@ const LOOK: &Sql = sql!(
 );
 const LOOK_BY_CODE: &Sql = sql!(
     "select id, kind, person, body, expires_at, used_at, result from identity_ticket
-     where tenant = $1 and code = $2 and used_at is null and expires_at > $3"
+     where tenant = $1 and code = $2 and kind in ('card-sign-in', 'card-register', 'card-prove')
+       and used_at is null and expires_at > $3"
+);
+const LOOK_PRESENT: &Sql = sql!(
+    "select person from identity_ticket
+     where tenant = $1 and code = $2 and kind = 'present' and used_at is null and expires_at > $3"
+);
+const TAKE_PRESENT: &Sql = sql!(
+    "update identity_ticket set used_at = $3, code = null
+     where tenant = $1 and code = $2 and kind = 'present' and used_at is null and expires_at > $4
+     returning person"
 );
 const FINISH: &Sql = sql!(
     "update identity_ticket set result = $3, person = $4, code = null where tenant = $1 and id = $2 and result is null"
@@ -114,12 +130,15 @@ const CLAIM: &Sql = sql!(
 );
 const SWEEP: &Sql = sql!("delete from identity_ticket where tenant = $1 and expires_at < $2");
 
+/// How long the code of somebody at a counter holds: queues are long.
+pub const PRESENT: Duration = Duration::from_secs(1800);
 /// Letters and digits that nobody confuses: no O 0 I 1 L U V.
 const ALPHABET: &[u8; 29] = b"ABCDEFGHJKMNPQRSTWXYZ23456789";
 /// 29^8 ≈ 5·10¹¹ codes, of which a few hundred are open at a time.
 const CODE_LEN: usize = 8;
 
-fn hash(secret: &str) -> Vec<u8> {
+/// How a secret is kept.
+pub(crate) fn secret_hash(secret: &str) -> Vec<u8> {
     digest(&SHA256, &[b"identity-ticket", secret.as_bytes()].concat()).as_ref().to_vec()
 }
 
@@ -138,7 +157,7 @@ pub fn spaced(code: &str) -> String {
 }
 
 impl Identity {
-    /// Issues a ticket for `life`, which is capped at the longest a ceremony may take.
+    /// Issues a ticket for as long as a ceremony may take.
     ///
     /// # Errors
     /// When the store fails.
@@ -149,23 +168,39 @@ impl Identity {
         body: &B,
         with_code: bool,
     ) -> Result<Issued> {
+        let life = self.rules().ceremony.min(Duration::from_secs(300));
+        self.issue_for(kind, person, body, with_code, life).await
+    }
+
+    /// The same for what takes people longer than a ceremony.
+    pub(crate) async fn issue_for<B: Serialize + Sync>(
+        &self,
+        kind: TicketKind,
+        person: Option<PersonId>,
+        body: &B,
+        with_code: bool,
+        life: Duration,
+    ) -> Result<Issued> {
         let env = self.env();
         let (id, secret): (TicketId, _) = (env.id(), hex::encode(env.rng.bytes::<32>()));
         let code = if with_code { self.fresh_code() } else { String::new() };
-        let life = self.rules().ceremony.min(Duration::from_secs(300));
         let (now, body) = (env.now(), serde_json::to_string(body)?);
         let shown = with_code.then_some(&code);
         let mut tx = self.db().begin().await?;
-        let row = params![T, id, kind, shown, hash(&secret), person, &body, now, now.plus(life)];
+        let row = params![T, id, kind, shown, secret_hash(&secret), person, &body, now, now.plus(life)];
         tx.execute(ADD, row).await?;
         tx.commit().await?;
         Ok(Issued { id, secret, code })
     }
 
     pub(crate) fn fresh_code(&self) -> String {
+        self.fresh_letters(CODE_LEN)
+    }
+
+    pub(crate) fn fresh_letters(&self, len: usize) -> String {
         let n = ALPHABET.len() as u64;
         let pick = || ALPHABET.get(self.env().rng.below(n) as usize).copied().map_or('A', char::from);
-        (0..CODE_LEN).map(|_| pick()).collect()
+        (0..len).map(|_| pick()).collect()
     }
 
     /// Uses a ticket of the browser that began it. It is gone afterwards, whatever comes of it.
@@ -175,7 +210,7 @@ impl Identity {
     pub async fn take(&self, kind: TicketKind, id: TicketId, secret: &str) -> Result<Ticket> {
         let now = self.env().now();
         let mut tx = self.db().begin().await?;
-        let taken: Option<Ticket> = tx.opt(TAKE, params![T, id, hash(secret), kind, now, now]).await?;
+        let taken: Option<Ticket> = tx.opt(TAKE, params![T, id, secret_hash(secret), kind, now, now]).await?;
         tx.commit().await?;
         taken.ok_or(IdentityError::Over)
     }
@@ -197,11 +232,43 @@ impl Identity {
     /// # Errors
     /// [`IdentityError::Over`] when there is none of that id and secret.
     pub async fn look(&self, id: TicketId, secret: &str) -> Result<Ticket> {
-        let found: Option<Ticket> = self.db().read().await?.opt(LOOK, params![T, id, hash(secret)]).await?;
+        let found: Option<Ticket> =
+            self.db().read().await?.opt(LOOK, params![T, id, secret_hash(secret)]).await?;
         found.ok_or(IdentityError::Over)
     }
 
-    /// Looks at the open ticket of a code without using it.
+    /// Issues a code with which somebody who is signed in shows at a counter that they are there.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn show_present(&self, person: PersonId) -> Result<Issued> {
+        self.issue_for(TicketKind::Present, Some(person), &(), true, PRESENT).await
+    }
+
+    /// Who shows this code at a counter; it stays open.
+    ///
+    /// # Errors
+    /// [`IdentityError::Over`] when there is none.
+    pub(crate) async fn present(&self, code: &str) -> Result<PersonId> {
+        let now = self.env().now();
+        let mut tx = self.db().read().await?;
+        let found: Option<(Option<PersonId>,)> =
+            tx.opt(LOOK_PRESENT, params![T, &normal_code(code), now]).await?;
+        found.and_then(|f| f.0).ok_or(IdentityError::Over)
+    }
+
+    /// The same, and the code is used up.
+    ///
+    /// # Errors
+    /// [`IdentityError::Over`]; roll the transaction back.
+    pub(crate) async fn take_present(&self, tx: &mut Tx, code: &str) -> Result<PersonId> {
+        let now = self.env().now();
+        let found: Option<(Option<PersonId>,)> =
+            tx.opt(TAKE_PRESENT, params![T, &normal_code(code), now, now]).await?;
+        found.and_then(|f| f.0).ok_or(IdentityError::Over)
+    }
+
+    /// Looks at the open ticket of a card's code without using it.
     ///
     /// # Errors
     /// [`IdentityError::Over`] when there is none.
@@ -233,7 +300,7 @@ impl Identity {
     /// [`IdentityError::Over`] when it did not end with `result`, was handed out already, or is too old.
     pub async fn claim(&self, id: TicketId, secret: &str, result: &str) -> Result<PersonId> {
         let mut tx = self.db().begin().await?;
-        let row = params![T, id, hash(secret), result, self.env().now()];
+        let row = params![T, id, secret_hash(secret), result, self.env().now()];
         let claimed: Option<(PersonId,)> = tx.opt(CLAIM, row).await?;
         tx.commit().await?;
         claimed.map(|c| c.0).ok_or(IdentityError::Over)

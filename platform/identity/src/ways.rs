@@ -16,7 +16,7 @@ use crate::module::SIGN_IN;
 use crate::person::vault_subject;
 use crate::ticket::{Issued, TicketKind};
 use crate::webauthn::{self, Created, Got, Site};
-use crate::{ChangeOwn, Identity, session, subject, totp};
+use crate::{ChangeOwn, Identity, session, sheet, subject, totp};
 
 const T: Tenant = Tenant::SHARED;
 
@@ -135,6 +135,20 @@ impl Identity {
         answer: &Created,
         label: &str,
     ) -> Result<CredentialId> {
+        let new = self.made_passkey(site, person, id, secret, answer, label).await?;
+        self.add_credential(person, &new).await
+    }
+
+    /// Uses the ticket up and looks at what the browser made.
+    pub(crate) async fn made_passkey(
+        &self,
+        site: &Site,
+        person: PersonId,
+        id: TicketId,
+        secret: &str,
+        answer: &Created,
+        label: &str,
+    ) -> Result<NewCredential> {
         let ticket = self.take(TicketKind::PasskeyNew, id, secret).await?;
         if ticket.person != Some(person) {
             return Err(IdentityError::Over);
@@ -149,7 +163,7 @@ impl Identity {
         new.public = Some(made.cose);
         new.counter = made.counter.into();
         label.clone_into(&mut new.label);
-        self.add_credential(person, &new).await
+        Ok(new)
     }
 
     /// The first step with a password: a ticket for the code, when name and password are right.
@@ -273,6 +287,19 @@ impl Identity {
         key: &[u8],
         typed: &str,
     ) -> Result<()> {
+        self.finish_codes_of(person, id, secret, key, typed, None).await
+    }
+
+    /// The same, using up the sheet that somebody brought from a counter.
+    pub(crate) async fn finish_codes_of(
+        &self,
+        person: PersonId,
+        id: TicketId,
+        secret: &str,
+        key: &[u8],
+        typed: &str,
+        sheet: Option<TicketId>,
+    ) -> Result<()> {
         let ticket = self.take(TicketKind::TotpNew, id, secret).await?;
         if ticket.person != Some(person) || key.len() != 20 {
             return Err(IdentityError::Over);
@@ -282,7 +309,7 @@ impl Identity {
         let Some(step) = totp::accepted(key, typed, now.secs(), 0) else {
             return Err(IdentityError::Refused);
         };
-        self.store_codes(person, &body.login, body.hash, key, step).await
+        self.store_codes(person, &body.login, body.hash, key, step, sheet).await
     }
 
     /// Stores a login name, a password's hash and the secret of one-time codes for somebody.
@@ -293,6 +320,7 @@ impl Identity {
         hash: String,
         key: &[u8],
         step: i64,
+        sheet: Option<TicketId>,
     ) -> Result<()> {
         let who = vault_subject(person);
         let sealed = self.vault().seal(T, SEED.at(who, who.uuid()), &key.to_vec()).await?;
@@ -303,6 +331,12 @@ impl Identity {
         codes.counter = step;
         let now = self.env().now();
         let mut tx = self.db().begin().await?;
+        if let Some(sheet) = sheet
+            && let Err(e) = sheet::use_in(&mut tx, sheet, person, now).await
+        {
+            tx.rollback().await?;
+            return Err(e);
+        }
         for c in [password, codes] {
             let old = credential::replace(&mut tx, person, c.kind, now).await?;
             match credential::add(&mut tx, self.env(), person, &c, old).await {

@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
-use axum::http::StatusCode;
-use axum::response::Response;
+use askama::Template;
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use kenroku_access::{Authz, Granted, Permission};
-use kenroku_http::{App, Form, Result};
+use kenroku_http::{App, Form, RequestInfo, Result};
 use kenroku_ui::parts::{Choice, Wrong};
-use kenroku_ui::{Link, Page, Phrase};
+use kenroku_ui::{Html, Link, Page, Phrase};
 use serde::Deserialize;
 
+use super::counter::SheetView;
 use super::{Action, FieldView, FormView, Me, RowView, View, day, see_other, show, show_as, stale, told};
 use crate::delegation::{Kind, Scope};
 use crate::model::DelegationId;
@@ -64,6 +67,16 @@ async fn list<P: Permission>(
             label: t("identity-acts-end"),
         };
         rows.push(RowView { title, lines, action: Some(action) });
+        if d.agent == Some(s.person) && identity.hands_over_soon(&d) {
+            let until = page.t("identity-hand-over-from").with("time", day(&page, d.until)).phrase();
+            let action = Action {
+                action: "/id/delegations/hand-over",
+                hidden: vec![("id", d.id.to_string())],
+                label: t("identity-hand-over-go"),
+            };
+            let lines = vec![until, t("identity-hand-over-text")];
+            rows.push(RowView { title: t("identity-hand-over"), lines, action: Some(action) });
+        }
     }
     let mut code = FieldView::new("id-accept", "code", t("identity-accept-code"));
     code.hint = t("identity-accept-hint");
@@ -78,7 +91,10 @@ async fn list<P: Permission>(
             button: t("identity-accept"),
             ..FormView::default()
         }),
-        links: vec![Link::new(t("identity-invite"), "/id/delegations/invite")],
+        links: vec![
+            Link::new(t("identity-invite"), "/id/delegations/invite"),
+            Link::new(t("identity-counter-code-title"), "/id/counter-code"),
+        ],
         notes: vec![t("identity-delegations-note")],
         ..View::default()
     };
@@ -198,4 +214,77 @@ pub(super) async fn end(_: Authz<ChangeOwn>, app: App, me: Me, Form(e): Form<End
         Ok(()) | Err(crate::IdentityError::NotFound) => Ok(see_other("/id/delegations")),
         Err(e) => Err(e.into()),
     }
+}
+
+#[derive(Template)]
+#[template(path = "id-handover.html")]
+struct HandOver {
+    page: Page,
+    lead: Phrase,
+    sheet: SheetView,
+    notes: Vec<Phrase>,
+}
+
+/// The sheet with which a child, soon grown, takes over the account; the guardian prints it.
+pub(super) async fn hand_over(
+    _: Authz<ChangeOwn>,
+    app: App,
+    page: Page,
+    info: RequestInfo,
+    me: Me,
+    parts: Parts,
+    Form(d): Form<End>,
+) -> Result<Response> {
+    let (identity, s) = (app.get::<Identity>()?, me.session()?);
+    if let Some(response) = stale(&identity, &s, "/id/delegations") {
+        return Ok(response);
+    }
+    let sheet = identity.hand_over_sheet(s.person, d.id).await?;
+    let base = super::counter::base(&identity, &info, &parts);
+    let sheet = SheetView::new(&page, &sheet, String::new(), &base);
+    let t = |key: &str| page.t(key).phrase();
+    let (lead, notes) = (t("identity-hand-over-lead"), vec![t("identity-hand-over-note")]);
+    let (home, title) = (t("identity-home"), t("identity-hand-over"));
+    let page = page.crumb(home, "/id").title(title);
+    let mut response = Html(HandOver { page, lead, sheet, notes }).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// A code that shows a clerk that somebody with an account is there: a guardian.
+pub(super) async fn counter_code_page(_: Authz<ViewOwn>, page: Page) -> Response {
+    let t = |key: &str| page.t(key).phrase();
+    let v = View {
+        lead: t("identity-counter-code-lead"),
+        form: Some(FormView {
+            action: "/id/counter-code",
+            method: "post",
+            button: t("identity-invite-go"),
+            primary: true,
+            ..FormView::default()
+        }),
+        notes: vec![t("identity-counter-code-note")],
+        ..View::default()
+    };
+    let title = t("identity-counter-code-title");
+    show(page, title, v)
+}
+
+pub(super) async fn counter_code(_: Authz<ChangeOwn>, app: App, page: Page, me: Me) -> Result<Response> {
+    let (identity, s) = (app.get::<Identity>()?, me.session()?);
+    let issued = identity.show_present(s.person).await?;
+    let until = identity.env().now().plus(crate::ticket::PRESENT);
+    let t = |key: &str| page.t(key).phrase();
+    let v = View {
+        lead: t("identity-counter-code-shown"),
+        code: spaced(&issued.code),
+        notes: vec![
+            page.t("identity-card-until").with("time", page.time(until)).phrase(),
+            t("identity-counter-code-note"),
+        ],
+        links: vec![Link::new(t("identity-delegations"), "/id/delegations")],
+        ..View::default()
+    };
+    let title = t("identity-counter-code-title");
+    Ok(show(page, title, v))
 }

@@ -1,11 +1,13 @@
 //! The pages: one question a page, what comes next always said, the same without JavaScript where WebAuthn needs none.
 
+mod counter;
 mod delegations;
 mod links;
 mod own;
 mod register;
 mod review;
 mod sign_in;
+mod start;
 
 use askama::Template;
 use axum::extract::FromRequestParts;
@@ -65,6 +67,30 @@ pub(crate) fn routes() -> Routes {
         .post("/id/delegations/invite", delegations::invite)
         .post("/id/delegations/accept", delegations::accept)
         .post("/id/delegations/end", delegations::end)
+        .post("/id/delegations/hand-over", delegations::hand_over)
+        .get("/id/counter-code", delegations::counter_code_page)
+        .post("/id/counter-code", delegations::counter_code)
+        .get("/id/start", start::page)
+        .add(slow(Op::new(Method::POST, "/id/start", start::open)))
+        .get("/id/start/choose", start::choose)
+        .add(slow(Op::new(Method::POST, "/id/start/passkey/start", start::passkey_start)))
+        .add(slow(Op::new(Method::POST, "/id/start/passkey/finish", start::passkey_finish)))
+        .get("/id/start/password", start::password_page)
+        .add(slow(Op::new(Method::POST, "/id/start/password", start::password)))
+        .post("/id/start/code", start::code)
+        .add(Op::new(Method::GET, "/staff/identity/counter", counter::home).staff())
+        .add(Op::new(Method::GET, "/staff/identity/counter/person", counter::person_page).staff())
+        .add(Op::new(Method::POST, "/staff/identity/counter/person", counter::person).staff())
+        .add(Op::new(Method::GET, "/staff/identity/counter/child", counter::child_page).staff())
+        .add(Op::new(Method::POST, "/staff/identity/counter/child", counter::child).staff())
+        .add(Op::new(Method::GET, "/staff/identity/counter/find", counter::find_page).staff())
+        .add(Op::new(Method::POST, "/staff/identity/counter/find", counter::find).staff())
+        .add(Op::new(Method::POST, "/staff/identity/counter/open", counter::open).staff())
+        .add(Op::new(Method::POST, "/staff/identity/counter/recover", counter::recover).staff())
+        .add(Op::new(Method::POST, "/staff/identity/counter/sheet", counter::sheet).staff())
+        .add(Op::new(Method::POST, "/staff/identity/counter/move", counter::moved).staff())
+        .add(Op::new(Method::POST, "/staff/identity/counter/guardian", counter::guardian).staff())
+        .add(Op::new(Method::POST, "/staff/identity/counter/guardian/end", counter::end_guardian).staff())
         .add(Op::new(Method::GET, "/staff/identity/people", review::page).staff())
         .add(Op::new(Method::POST, "/staff/identity/people/decide", review::decide).staff())
 }

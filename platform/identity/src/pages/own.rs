@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use kenroku_access::Authz;
 use kenroku_contracts::identity::EndReason;
 use kenroku_http::{App, Form, Json, Query, RequestInfo, Result};
-use kenroku_places::Places;
+use kenroku_places::{Places, choose};
 use kenroku_types::Problem;
 use kenroku_ui::parts::Step;
 use kenroku_ui::{Link, Locale, Page, Phrase};
@@ -144,7 +144,7 @@ pub(super) async fn profile(authz: Authz<ViewOwn>, app: App, page: Page, me: Me)
             "identity.own" => t("identity-seen-own"),
             "identity.release" => t("identity-seen-release"),
             "identity.each-other" => t("identity-seen-each-other"),
-            "identity.review" => t("identity-seen-review"),
+            "identity.review" | "identity.counter" => t("identity-seen-review"),
             _ => t("identity-seen-sign-in"),
         };
         v.rows.push(RowView { title: why, lines: vec![page.day_time(row.at)], action: None });
@@ -170,6 +170,12 @@ pub(super) async fn history(_: Authz<ViewOwn>, app: App, page: Page, me: Me) -> 
             (_, way) if way.starts_with("added-") => t("identity-did-added"),
             (_, way) if way.starts_with("removed-") => t("identity-did-removed"),
             (_, "delegation-used") => t("identity-did-acted"),
+            (_, "counter-registered" | "counter-child") => t("identity-did-counter-registered"),
+            (_, "counter-recovered" | "counter-sheet") => t("identity-did-counter-sheet"),
+            (_, "counter-moved") => t("identity-did-proved"),
+            (_, "counter-guardian" | "counter-guardian-ended") => t("identity-did-delegation"),
+            (_, "handed-over") => t("identity-did-handed-over"),
+            (_, "hand-over-sheet") => t("identity-did-hand-over-sheet"),
             (_, way) if way.starts_with("delegation-") => t("identity-did-delegation"),
             _ => t("identity-did-changed"),
         };
@@ -177,8 +183,15 @@ pub(super) async fn history(_: Authz<ViewOwn>, app: App, page: Page, me: Me) -> 
         if r.what == "in" {
             lines.push(way_name(&page, &r.way));
         }
-        if !r.device.is_empty() {
-            lines.push(Phrase::text(&r.device));
+        let counter = r.way.starts_with("counter-");
+        match Places::shared().ok().filter(|_| counter).and_then(|p| choose::asked(p, &r.device)) {
+            Some(m) => {
+                let place = choose::place_name(&page, m);
+                lines.push(page.t("identity-at-counter").with("place", place).phrase());
+            }
+            None if counter => lines.push(t("identity-at-prefecture-counter")),
+            None if r.device.is_empty() => {}
+            None => lines.push(Phrase::text(&r.device)),
         }
         RowView { title, lines, action: None }
     });
@@ -435,7 +448,7 @@ pub(super) async fn password(
                 ("secret", issued.secret.clone()),
                 ("key", hex::encode(key)),
             ];
-            Ok(key_page(page, &key, hidden))
+            Ok(key_form(page, "/id/passkeys/code", &key, hidden))
         }
         Err(e) => {
             let (status, wrong) = told(&page, e, "id-login")?;
@@ -446,7 +459,13 @@ pub(super) async fn password(
     }
 }
 
-fn key_page(page: Page, key: &[u8], hidden: Vec<(&'static str, String)>) -> Response {
+/// The key for the app, and the first code from it.
+pub(super) fn key_form(
+    page: Page,
+    action: &'static str,
+    key: &[u8],
+    hidden: Vec<(&'static str, String)>,
+) -> Response {
     let t = |key: &str| page.t(key).phrase();
     let text = totp::base32(key);
     let groups: Vec<String> =
@@ -457,7 +476,7 @@ fn key_page(page: Page, key: &[u8], hidden: Vec<(&'static str, String)>) -> Resp
         lead: t("identity-codes-key"),
         code: groups.join(" "),
         form: Some(FormView {
-            action: "/id/passkeys/code",
+            action,
             method: "post",
             hidden,
             fields: vec![code],

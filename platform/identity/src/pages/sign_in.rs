@@ -99,6 +99,7 @@ fn choices(page: Page, wish: &Wish, elsewhere: Vec<Step>) -> Response {
     }
     v.links = vec![
         Link::new(t("identity-register-link"), "/id/register"),
+        Link::new(t("identity-start-link"), "/id/start"),
         Link::new(t("identity-help"), "/id/help"),
     ];
     let title = t("identity-sign-in");

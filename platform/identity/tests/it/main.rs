@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod cards;
+mod counter;
 mod delegations;
 mod op;
 mod pages;
