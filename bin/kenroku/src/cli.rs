@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 use crate::exit::Stop;
-use crate::{admin, backup, config, demo, import, modules, open, run, settings};
+use crate::{admin, anonymize, backup, config, demo, import, modules, open, run, settings};
 
 /// 兼六: the digital public infrastructure of a prefecture.
 #[derive(Parser)]
@@ -37,6 +37,8 @@ pub enum Command {
         /// The file.
         file: Option<PathBuf>,
     },
+    /// Make a table about people anonymous, so that it can be given away (docs/anonymization.md).
+    Anonymize(anonymize::Args),
     /// Look at the configuration.
     Config {
         /// What to look at.
@@ -75,6 +77,10 @@ pub enum ConfigCommand {
 impl Command {
     /// Runs the command.
     pub async fn run(self, file: Option<PathBuf>) -> Result<(), Stop> {
+        if let Command::Anonymize(args) = &self {
+            // Needs neither a database nor a server's settings.
+            return anonymize::run(args);
+        }
         let demo = matches!(self, Command::Demo);
         let modules = modules::modules();
         let settings = settings::all(&modules);
@@ -101,6 +107,8 @@ impl Command {
             }
             Command::Import { kind, file } => import::run(modules, values, kind, file).await,
             Command::Config { what: ConfigCommand::Show } => print(&config::show(&settings, &values)),
+            // Done above.
+            Command::Anonymize(_) => Ok(()),
             Command::Config { .. } => {
                 config::http(&values)?;
                 config::store(&values)?;

@@ -1,7 +1,7 @@
 //! `kenroku`: the one server binary.
 //!
 //! **What it is.** The only place that knows every module (`modules.rs`), reads the configuration, opens the
-//! database and runs: `serve`, `worker`, `demo`, `migrate`, `import`, `admin`, `backup`, `restore`, `config`.
+//! database and runs: `serve`, `worker`, `demo`, `migrate`, `import`, `admin`, `backup`, `restore`, `config`, `anonymize`.
 //!
 //! **What it is not.** No business rule lives here: a rule belongs to its module.
 //!
@@ -11,6 +11,7 @@
 //! **How to add a module.** One line in `modules.rs`. **A command:** a variant in `cli.rs`, a function here.
 
 mod admin;
+mod anonymize;
 mod background;
 mod backup;
 #[cfg(test)]

@@ -58,6 +58,7 @@ pub mod cells;
 pub mod checklist;
 pub mod config;
 pub mod csv;
+pub mod description;
 pub mod grouping;
 pub mod hierarchy;
 pub mod lattice;
@@ -72,7 +73,8 @@ pub mod table;
 
 pub use checklist::{Answers, Checklist, Step};
 pub use config::{ColumnConfig, Config, ConfigError, Role};
+pub use description::Description;
 pub use hierarchy::Hierarchy;
 pub use loss::Objective;
-pub use release::{Description, Error, Open, Published, Release, anonymize, anonymize_within};
+pub use release::{Error, Open, Published, Release, anonymize, anonymize_within};
 pub use table::{Column, Table, TableError};

@@ -1,18 +1,16 @@
-//! From a table to a release: [`anonymize`], what came of it, and the description for the register of releases.
+//! From a table to a release: [`anonymize`], and what must be answered before it is published.
 
 use std::collections::HashMap;
 
 use kenroku_types::Rng;
-use serde::Serialize;
 
 use crate::checklist::{Checklist, Step};
-use crate::config::{ColumnConfig, Config, ConfigError, Identifies, Note, Role};
+use crate::config::{ColumnConfig, Config, ConfigError, Identifies, Role};
+use crate::description::{Achieved, AchievedSensitive, Asked, ColumnDone, Description, Losses, Searched};
 use crate::grouping::{Grouping, Key};
 use crate::hierarchy::{Decimal, Hierarchy, HierarchyError, Ladder};
 use crate::loss::{Measure, Objective};
-use crate::privacy::{
-    Closeness, Distance, Diversity, PrivacyError, Requirement, Scratch, Sensitive, entropy,
-};
+use crate::privacy::{Distance, PrivacyError, Requirement, Scratch, Sensitive, entropy};
 use crate::risk::{Population, Risks};
 use crate::screen::{Finding, screen};
 use crate::search::{SearchError, Task, judge, search};
@@ -100,128 +98,6 @@ pub struct Release {
     pub description: Description,
 }
 
-/// The entry for the register of releases.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Description {
-    /// Name, purpose, recipient.
-    pub release: Note,
-    /// This program's version.
-    pub made_by: &'static str,
-    /// SHA-256 of the table that came in.
-    pub input_sha256: String,
-    /// SHA-256 of the published file.
-    pub output_sha256: String,
-    /// Rows of the table that came in.
-    pub rows_in: usize,
-    /// Rows published.
-    pub rows_out: usize,
-    /// Rows left out.
-    pub suppressed: usize,
-    /// What was asked for.
-    pub asked: Asked,
-    /// What holds.
-    pub achieved: Achieved,
-    /// What was done to each column of the input.
-    pub columns: Vec<ColumnDone>,
-    /// Loss by each objective, 0 to 1.
-    pub losses: Losses,
-    /// Risks of the table that came in.
-    pub risks_before: Risks,
-    /// Risks of the release.
-    pub risks: Risks,
-    /// Nodes of the lattice and how many were looked at.
-    pub searched: Searched,
-    /// Values that look identifying.
-    pub findings: Vec<Finding>,
-    /// The five steps of the law.
-    pub checklist: Checklist,
-}
-
-/// What was asked for.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Asked {
-    /// k.
-    pub k: u32,
-    /// Share of rows that may be left out.
-    pub suppression: f64,
-    /// What was minimised.
-    pub objective: Objective,
-    /// Whether the order of the rows can be restored with a seed.
-    pub seeded: bool,
-}
-
-/// What holds for the published rows.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Achieved {
-    /// Rows of the smallest class.
-    pub k: u32,
-    /// How many classes.
-    pub classes: usize,
-    /// For each sensitive column.
-    pub sensitive: Vec<AchievedSensitive>,
-}
-
-/// What holds for a sensitive column: the worst class.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct AchievedSensitive {
-    /// Its name.
-    pub column: String,
-    /// What was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub asked_diversity: Option<Diversity>,
-    /// What was asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub asked_closeness: Option<Closeness>,
-    /// Fewest different values.
-    pub distinct: usize,
-    /// Least entropy as a number of equally frequent values.
-    pub entropy: f64,
-    /// Largest distance to the table that came in.
-    pub t: f64,
-    /// Largest distance to the published rows together, which is what a reader can compute.
-    pub t_published: f64,
-}
-
-/// What was done to a column.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ColumnDone {
-    /// Its name.
-    pub name: String,
-    /// What it is.
-    pub role: Role,
-    /// Its hierarchy.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub hierarchy: Option<Hierarchy>,
-    /// The level it is published on, of how many.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub level: Option<(u8, usize)>,
-    /// Different values published; 0 for identifiers.
-    pub values: usize,
-    /// Different values that stand in fewer than k published rows; only for columns published as they are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rare: Option<usize>,
-}
-
-/// Loss by each objective.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Losses {
-    /// [`Objective::Loss`].
-    pub loss: f64,
-    /// [`Objective::Entropy`].
-    pub entropy: f64,
-    /// [`Objective::Discernibility`].
-    pub discernibility: f64,
-}
-
-/// How much was searched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-pub struct Searched {
-    /// Nodes of the lattice.
-    pub nodes: usize,
-    /// Nodes that had to be looked at to know the best.
-    pub looked_at: usize,
-}
-
 /// What stands between a release and its publication.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -270,20 +146,18 @@ struct Quasi<'a> {
 
 /// Makes a table anonymous. `rng` shuffles the rows; seed it only where the result must be reproducible.
 pub fn anonymize(table: &Table, config: &Config, rng: &Rng) -> Result<Release, Error> {
-    run(table, None, config, rng)
+    anonymize_within(table, None, config, rng, &mut |_, _| {})
 }
 
-/// The same, with the journalist's risk counted in a table of the whole population that has the same columns.
+/// The same, with the journalist's risk counted in a table of the whole `population` that has the same columns, and
+/// with `progress` told how many of how many nodes are settled (seldom all: the search ends when it knows the best).
 pub fn anonymize_within(
     table: &Table,
-    population: &Table,
+    population: Option<&Table>,
     config: &Config,
     rng: &Rng,
+    progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Release, Error> {
-    run(table, Some(population), config, rng)
-}
-
-fn run(table: &Table, population: Option<&Table>, config: &Config, rng: &Rng) -> Result<Release, Error> {
     config.check()?;
     let column = |name: &str| table.column(name).ok_or_else(|| Error::NoColumn(name.to_owned()));
     if let Some(c) = table.columns().iter().find(|c| config.columns.iter().all(|d| d.name != c.name())) {
@@ -319,7 +193,7 @@ fn run(table: &Table, population: Option<&Table>, config: &Config, rng: &Rng) ->
     let asked = || (0..secrets.len()).filter(|i| requirement.sensitive[*i].asks());
     let ruled =
         Requirement { k: config.k, sensitive: asked().map(|i| requirement.sensitive[i].clone()).collect() };
-    let found = search(&Task {
+    let task = Task {
         keys: &keys,
         low: quasi.iter().map(|q| q.low).collect(),
         high: quasi.iter().map(|q| q.high).collect(),
@@ -329,7 +203,8 @@ fn run(table: &Table, population: Option<&Table>, config: &Config, rng: &Rng) ->
         // A share such as 0.3 is a little less than 3/10 in floating point; a row must not be lost to that.
         limit: (config.suppression * table.rows() as f64 + 1e-6).floor() as usize,
         measure: &measure,
-    })?;
+    };
+    let found = search(&task, progress)?;
 
     let levels = &found.levels;
     let (classes, class_of) =

@@ -108,8 +108,8 @@ pub(crate) struct Verdict {
     certain: usize,
 }
 
-/// Searches.
-pub fn search(task: &Task<'_>) -> Result<Found, SearchError> {
+/// Searches, telling `progress` how many of how many nodes are settled.
+pub fn search(task: &Task<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<Found, SearchError> {
     let lattice = Lattice::new(task.low.clone(), task.high.clone()).ok_or(SearchError::TooManyNodes)?;
     let values: Vec<usize> = task.requirement.sensitive.iter().map(|s| s.values()).collect();
     let columns: Vec<(&[u32], usize)> = task.sensitive.iter().copied().zip(values.iter().copied()).collect();
@@ -130,25 +130,27 @@ pub fn search(task: &Task<'_>) -> Result<Found, SearchError> {
         scratch: Scratch::default(),
         task,
     };
-    search.run()?;
+    search.run(progress)?;
     search.result()
 }
 
 impl Search<'_> {
-    fn run(&mut self) -> Result<(), SearchError> {
+    fn run(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), SearchError> {
         let bounds: Vec<f64> =
             (0..self.lattice.nodes()).map(|n| self.task.measure.bound(&self.lattice.levels(n))).collect();
         let mut order: Vec<u32> = (0..self.lattice.nodes() as u32).collect();
         order.sort_by(|a, b| bounds[*a as usize].total_cmp(&bounds[*b as usize]).then(a.cmp(b)));
         // If even the coarsest fails for certain, everything does.
         self.look(self.lattice.nodes() - 1)?;
-        for node in order.into_iter().map(|n| n as usize) {
+        let all = order.len() as u64;
+        for (settled, node) in order.into_iter().map(|n| n as usize).enumerate() {
             if self.best.is_some_and(|(_, loss)| bounds[node] >= loss) {
                 break;
             }
             if self.tags[node] & (LOOKED_AT | FAILS | CUT) != 0 {
                 continue;
             }
+            progress(settled as u64, all);
             if self.tags[node] & HOLDS == 0 {
                 self.bisect(node, &bounds)?;
             }

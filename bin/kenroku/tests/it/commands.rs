@@ -216,3 +216,73 @@ fn the_access_log_is_compared_with_its_witness() {
     let (code, _, said) = verify("data/inside");
     assert!(code == 78 && said.contains("lies in the data folder"), "{said}");
 }
+
+#[test]
+fn a_table_is_anonymized_only_when_everything_is_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    let mut table = "番号,年齢,職業,病名\n".to_owned();
+    for i in 0..40 {
+        let job = ["教員", "医師", "農業"][i % 3];
+        table.push_str(&format!("{i},{},{job},{}\n", 20 + i, ["風邪", "骨折"][i / 2 % 2]));
+    }
+    write("in.csv", &table);
+    write("jobs.csv", "教員,専門\n医師,専門\n農業,農林\n");
+    let recipe = r#"
+k = 4
+[release]
+title = "試し"
+purpose = "試し"
+recipient = "だれでも"
+[checklist]
+identifying = "年齢をまとめた"
+codes = "なし"
+linking = "番号を削除"
+peculiar = "なし"
+whole = "WHOLE"
+[[column]]
+name = "番号"
+role = "identifier"
+identifies = "link"
+one-row-each = true
+[[column]]
+name = "年齢"
+role = "quasi-identifier"
+hierarchy = { kind = "ages", widths = [5, 10, 20] }
+[[column]]
+name = "職業"
+role = "quasi-identifier"
+hierarchy = { kind = "table", file = "jobs.csv" }
+[[column]]
+name = "病名"
+role = "sensitive"
+diversity = { kind = "distinct", l = 2 }
+"#;
+    let anonymize = |args: &[&str]| {
+        run(kenroku(dir.path()).args(["anonymize", "--recipe", "r.toml", "--in", "in.csv"]).args(args))
+    };
+    write("r.toml", &recipe.replace("WHOLE", ""));
+    let (code, said, _) = anonymize(&[]);
+    assert_eq!(code, 0, "a draft needs no answers");
+    assert!(said.contains("40 of 40 rows kept") && said.contains("nothing was written"), "{said}");
+    let (code, _, said) = anonymize(&["--out", "out.csv"]);
+    assert!(code == 65 && said.contains("1 steps of the checklist") && said.contains("第5号"), "{said}");
+    assert!(!dir.path().join("out.csv").exists());
+
+    write("r.toml", &recipe.replace("WHOLE", "人数を確かめた"));
+    let (code, _, said) = anonymize(&["--out", "out.csv"]);
+    assert_eq!(code, 0, "{said}");
+    let out = std::fs::read_to_string(dir.path().join("out.csv")).unwrap();
+    assert_eq!(out.lines().next(), Some("年齢,職業,病名"));
+    let entry = std::fs::read_to_string(dir.path().join("out.csv.json")).unwrap();
+    let entry: serde_json::Value = serde_json::from_str(&entry).unwrap();
+    assert!(entry["achieved"]["k"].as_u64() >= Some(4));
+    assert_eq!(entry["asked"]["seeded"], false);
+    let (code, _, said) = anonymize(&["--out", "out.csv"]);
+    assert!(code == 73 && said.contains("out.csv is there already"), "{said}");
+    write("r.toml", &recipe.replace("k = 4", "k = 400"));
+    let (code, _, said) = anonymize(&[]);
+    assert!(code == 65 && said.contains("no combination of levels is good enough"), "{said}");
+    write("r.toml", &recipe.replace("jobs.csv", "gone.csv"));
+    assert!(anonymize(&[]).2.contains("gone.csv cannot be read"));
+}

@@ -174,16 +174,19 @@ fn found(case: &Case) -> Result<Found, SearchError> {
     let keys: Vec<Key<'_>> = quasi.iter().map(|(c, ladder)| Key { codes: c.codes(), ladder }).collect();
     let secret = column(case.rows.iter().map(|r| r.1.to_string()).collect());
     let sensitive = Sensitive::new(&secret, case.diversity, case.closeness.as_ref()).unwrap();
-    search(&Task {
+    let requirement = Requirement { k: case.k, sensitive: vec![sensitive] };
+    let measure = Measure::new(case.objective, &keys, &case.weights, case.rows.len());
+    let task = Task {
         keys: &keys,
         low: case.from.to_vec(),
         high: vec![3, 2, 1],
         rows: case.rows.len(),
         sensitive: vec![secret.codes()],
-        requirement: &Requirement { k: case.k, sensitive: vec![sensitive] },
+        requirement: &requirement,
         limit: case.limit,
-        measure: &Measure::new(case.objective, &keys, &case.weights, case.rows.len()),
-    })
+        measure: &measure,
+    };
+    search(&task, &mut |_, _| {})
 }
 
 proptest! {
