@@ -266,6 +266,33 @@ mod tests {
             .collect()
     }
 
+    /// Seven columns of 1,000 values need 70 bits, thirteen 130.
+    #[test]
+    fn keys_of_more_than_64_bits_tell_rows_apart_and_more_than_128_are_refused() {
+        let rows = 1000usize;
+        let columns: Vec<Column> = (0..13)
+            .map(|c| {
+                // Multiples of 7 are all residues of 1000; from row 900 on, rows repeat the first hundred.
+                let all: Vec<String> = (0..rows).map(|r| ((r % 900) * 7 % 1000 + c).to_string()).collect();
+                Column::new("x", all.iter().map(String::as_str))
+            })
+            .collect();
+        let whole = Hierarchy::Table {
+            file: String::new(),
+            rows: (0..1100).map(|v| vec![v.to_string(), "*".to_owned()]).collect(),
+        };
+        let ladders: Vec<_> = columns.iter().map(|c| whole.ladder(c).unwrap()).collect();
+        let keys: Vec<Key<'_>> =
+            columns.iter().zip(&ladders).map(|(c, ladder)| Key { codes: c.codes(), ladder }).collect();
+        let of = |n: usize| Grouping::of_rows(&keys[..n], &vec![0; n], rows, &[]);
+        for n in [1, 6, 7, 12] {
+            let (grouping, class) = of(n).unwrap();
+            assert_eq!((grouping.rep.len(), grouping.size.iter().sum::<u32>()), (900, 1000), "{n} columns");
+            assert!(class.iter().enumerate().all(|(row, c)| *c as usize == row % 900));
+        }
+        assert!(of(13).is_none());
+    }
+
     proptest! {
         #[test]
         fn rolling_up_is_grouping_afresh(

@@ -1,4 +1,4 @@
-//! The municipalities of Ishikawa in their 二次医療圏 (医療法 §30の4第2項第14号; 石川県医療計画: four areas).
+//! The municipalities of Ishikawa in their 二次医療圏 (医療法 §30の4; 石川県医療計画 has four).
 
 /// The whole.
 pub const PREFECTURE: &str = "石川県";

@@ -208,6 +208,20 @@ fn ends_are_put_together() {
 }
 
 #[test]
+fn a_search_that_would_never_end_is_refused() {
+    let names: Vec<String> = (0..22).map(|i| format!("c{i}")).collect();
+    let row = vec!["x"; 22].join(",");
+    let table = Table::read(format!("{}\n{row}\n{row}\n", names.join(",")).as_bytes()).unwrap();
+    let mut config = inpatients();
+    config.k = 2;
+    config.columns = names.iter().map(|n| ColumnConfig::new(n, Role::QuasiIdentifier)).collect();
+    let refused = anonymize(&table, &config, &Rng::seeded(1)).unwrap_err();
+    assert_eq!(refused, Error::Search(SearchError::TooManyNodes));
+    config.columns[0].to = Some(0);
+    assert_eq!(anonymize(&table, &config, &Rng::seeded(1)).unwrap().table.rows(), 2);
+}
+
+#[test]
 fn the_order_comes_from_the_seed_and_not_from_the_table() {
     let table = Table::read(INPATIENTS.as_bytes()).unwrap();
     let order = |seed| anonymize(&table, &inpatients(), &Rng::seeded(seed)).unwrap().table.write();
