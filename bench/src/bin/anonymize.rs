@@ -5,7 +5,7 @@
 //! Learning Repository, Adult, CC BY 4.0); PYTHON is an interpreter that has anjana (`pip install anjana`).
 //!
 //! anjana's time is that of its functions alone, on a table already read. Ours includes reading the file's bytes, the
-//! search, the releases's description with its risks, and writing. Both get the same hierarchies, k, limit and rules.
+//! search, the release's description with its risks, and writing. Both get the same hierarchies, k, limit and rules.
 //! anjana stops at the first good node of its path; its node is also put through our search, so that its loss is known by
 //! the same formula.
 #![expect(clippy::print_stdout, reason = "a benchmark prints its table")]
