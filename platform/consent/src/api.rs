@@ -245,20 +245,66 @@ pub async fn obtain(
         request: info.id.parse().ok(),
     };
     let got = consent.obtain(&*names.0, &authz.granted, inquiry).await?;
-    let fact = |f: kenroku_contracts::personal::Fact| ConsentFact {
-        item: f.code.to_owned(),
-        value: f.value,
-        source: f.source,
-        method: f.method,
-        assurance: f.assurance,
-        verified_at: f.verified_at,
-    };
     Ok(Json(ConsentFacts {
         consent: got.consent,
         revision: got.number,
         facts: got.facts.into_iter().map(fact).collect(),
         refused: got.refused.into_iter().map(refusal).collect(),
     }))
+}
+
+/// A code that a person reads out.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConsentCode {
+    /// As typed: case, blanks and hyphens do not matter.
+    #[schema(example = "K7QM-2X9A")]
+    pub code: String,
+}
+
+/// What a code gave.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct ConsentRedeemed {
+    /// The person, by the recipient's own pseudonym.
+    #[schema(value_type = String, format = Uuid)]
+    pub subject: SubjectId,
+    /// The facts.
+    pub facts: Vec<ConsentFact>,
+}
+
+/// Uses a one-time share code.
+///
+/// The person makes it on `/my/codes` and reads it out at a counter; it holds ten minutes and works once.
+#[utoipa::path(
+    post, path = "/api/consent/v1/codes/redeem", tag = "consent",
+    responses(
+        (status = 200, description = "what the person chose", body = ConsentRedeemed),
+        (status = 404, description = "the code is unknown, used, too old or another recipient's"),
+    ),
+)]
+pub async fn redeem(
+    authz: Authz<Obtain>,
+    app: App,
+    info: RequestInfo,
+    Json(c): Json<ConsentCode>,
+) -> Result<Json<ConsentRedeemed>> {
+    let consent = app.get::<Consent>()?;
+    let party = party(&consent, &authz.granted).await?;
+    let names = names(&app)?;
+    let request = info.id.parse().ok();
+    let (subject, got) = consent.redeem(&*names.0, &authz.granted, &party, &c.code, request).await?;
+    Ok(Json(ConsentRedeemed { subject, facts: got.facts.into_iter().map(fact).collect() }))
+}
+
+fn fact(f: kenroku_contracts::personal::Fact) -> ConsentFact {
+    ConsentFact {
+        item: f.code.to_owned(),
+        value: f.value,
+        source: f.source,
+        method: f.method,
+        assurance: f.assurance,
+        verified_at: f.verified_at,
+    }
 }
 
 fn refusal((item, why): (String, Why)) -> ConsentRefusal {

@@ -11,14 +11,14 @@ use kenroku_access::Granted;
 use kenroku_contracts::personal::{Fact, Pseudonyms, Wanted};
 use kenroku_store::Tx;
 use kenroku_types::ids::{RequestId, SubjectId};
-use kenroku_types::{Tenant, Timestamp};
+use kenroku_types::{Problem, Tenant, Timestamp};
 use kenroku_vault::Disclosure;
 
 use crate::Consent;
 use crate::consent::Agreement;
 use crate::error::{ConsentError, Result};
 use crate::model::{Decision, ProvisionId, RecipientId, RecipientKind, RecordId, Why, decide};
-use crate::module::{HandOn, Obtain, SHARE};
+use crate::module::{HandOn, MINE, Obtain, SHARE, ViewOwn};
 use crate::sql::{self, ProvisionRow, RecipientRow, RecordRow};
 
 /// The sector of this module's own pseudonyms.
@@ -159,14 +159,15 @@ impl Consent {
         let left: Vec<String> = facts.iter().map(|f| f.code.to_owned()).collect();
         if !left.is_empty() {
             let (id, now): (ProvisionId, _) = (self.env().id(), self.env().now());
-            sql::add_provision(&mut tx, tenant, id, now, party.id, (&agreement.row, &record), &left).await?;
+            let under = (&agreement.row, record.id, record.subject);
+            sql::add_provision(&mut tx, tenant, id, now, party.id, under, &left).await?;
         }
         tx.commit().await?;
         Ok(Obtained { consent: record.id, number: agreement.row.number, facts, refused: decision.refused })
     }
 
     /// Asks the sources of the items, each by its own name for the person.
-    async fn read(
+    pub(crate) async fn read(
         &self,
         names: &dyn Pseudonyms,
         proof: &Granted<Obtain>,
@@ -232,15 +233,15 @@ impl Consent {
         Ok(out)
     }
 
-    /// Removes provisions from before a moment; returns how many.
+    /// Removes provisions and codes from before these moments.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn purge_provisions(&self, tenant: Tenant, before: Timestamp) -> Result<u64> {
+    pub async fn purge(&self, tenant: Tenant, provisions: Timestamp, codes: Timestamp) -> Result<()> {
         let mut tx = self.db().begin().await?;
-        let gone = sql::purge_provisions(&mut tx, tenant, before).await?;
-        tx.commit().await?;
-        Ok(gone)
+        sql::purge_provisions(&mut tx, tenant, provisions).await?;
+        crate::code::purge(&mut tx, tenant, codes).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Who a recipient is, for showing it.
@@ -249,6 +250,43 @@ impl Consent {
     /// [`ConsentError::NotFound`].
     pub async fn recipient(&self, tenant: Tenant, id: RecipientId) -> Result<RecipientRow> {
         sql::recipient(&mut self.db().read().await?, tenant, id).await?.ok_or(ConsentError::NotFound)
+    }
+}
+
+/// What a person sees of themself: the facts of one source, or why they cannot be shown now.
+#[derive(Debug)]
+pub struct OwnFacts {
+    /// The source.
+    pub module: &'static str,
+    /// Its facts.
+    pub facts: std::result::Result<Vec<Fact>, Box<Problem>>,
+}
+
+impl Consent {
+    /// Everything that the sources hold of a person, for the person (開示, 個人情報の保護に関する法律 §76).
+    ///
+    /// # Errors
+    /// When the pseudonyms cannot be told; a source that fails is named in the answer.
+    pub async fn own_facts(
+        &self,
+        names: &dyn Pseudonyms,
+        proof: &Granted<ViewOwn>,
+        subject: SubjectId,
+        request: Option<RequestId>,
+    ) -> Result<Vec<OwnFacts>> {
+        let mut out = Vec::new();
+        for source in self.sources().all() {
+            let module = source.module();
+            let Some(theirs) = names.translate(SECTOR, subject, module).await? else { continue };
+            let mut why = Disclosure::new(proof, &MINE);
+            if let Some(id) = request {
+                why = why.request(id);
+            }
+            let items = source.items().iter().map(|i| i.code).collect();
+            let facts = source.read(&Wanted { why, subject: theirs, items }).await.map_err(Box::new);
+            out.push(OwnFacts { module, facts });
+        }
+        Ok(out)
     }
 }
 

@@ -554,7 +554,7 @@ impl Consent {
     }
 }
 
-fn taken(e: kenroku_store::Error) -> ConsentError {
+pub(crate) fn taken(e: kenroku_store::Error) -> ConsentError {
     match e {
         kenroku_store::Error::Unique(_) => ConsentError::Taken,
         other => other.into(),

@@ -23,7 +23,9 @@
 
 mod api;
 pub mod broker;
+pub mod case;
 pub mod chain;
+pub mod code;
 mod consent;
 mod error;
 pub mod model;
@@ -34,7 +36,7 @@ pub mod sql;
 
 pub use consent::{Agreement, Answer, Consent, NewRecipient, Reply, Revision};
 pub use error::{ConsentError, Result};
-pub use module::{AnswerOwn, DataSharing, ManageAgreements, Obtain, ViewOwn, ViewProvisions, module};
+pub use module::{AnswerOwn, DataSharing, HandleCases, ManageAgreements, Obtain, ViewOwn, ViewProvisions, module};
 pub use sql::MIGRATIONS;
 
 /// The texts.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::Method;
+use kenroku_access::accounts::ManagesKeys;
 use kenroku_access::{Access, Permission as _, permission, resource_kind};
 use kenroku_bus::{Done, Failed, Job, Running, Schedule, Work};
 use kenroku_contracts::personal::Sources;
@@ -13,7 +14,7 @@ use kenroku_types::Tenant;
 use kenroku_vault::{Category, LegalBasis, Purpose};
 use serde::{Deserialize, Serialize};
 
-use crate::{Consent, LOCALES, MIGRATIONS, api, pages};
+use crate::{Consent, LOCALES, MIGRATIONS, api, case, code, pages};
 
 resource_kind! {
     /// 個人データの提供
@@ -21,7 +22,7 @@ resource_kind! {
 }
 permission! {
     /// 自分のデータ、同意、だれが見たかを見る
-    pub ViewOwn = "consent.view-own" on DataSharing, view, personal;
+    pub ViewOwn = "consent.view-own" on DataSharing, view, special_care;
     /// 自分の同意を与える、断る、取り消す
     pub AnswerOwn = "consent.answer-own" on DataSharing, operate;
     /// 同意を求め、同意された項目を受け取る（何が渡るかは、一件ごとに同意で決まる）
@@ -30,6 +31,8 @@ permission! {
     pub HandOn = "consent.hand-on" on DataSharing, operate, special_care;
     /// 提供先と同意書を登録し、改め、終わらせる
     pub ManageAgreements = "consent.manage-agreements" on DataSharing, manage;
+    /// 個人情報の取り扱いへの申し出を調べて答える
+    pub HandleCases = "consent.handle-cases" on DataSharing, operate, personal;
     /// 第三者提供の記録を見る
     pub ViewProvisions = "consent.view-provisions" on DataSharing, view, personal;
 }
@@ -42,6 +45,17 @@ pub(crate) const SHARE: Purpose = Purpose {
     categories: &Category::ALL,
 };
 
+/// The person looks at what is held.
+pub(crate) const MINE: Purpose = Purpose {
+    code: "consent.mine",
+    ja: "ご本人が、自分について持たれているデータを見る",
+    basis: LegalBasis::Statute("個人情報の保護に関する法律 第76条（開示請求権）"),
+    categories: &Category::ALL,
+};
+
+/// Whoever registers a program as a recipient gives it its key.
+impl ManagesKeys for ManageAgreements {}
+
 /// The module. It starts before those that hold personal data, which add themselves to its sources.
 pub fn module() -> Module {
     Module::new("consent")
@@ -52,13 +66,15 @@ pub fn module() -> Module {
             Obtain::META,
             HandOn::META,
             ManageAgreements::META,
+            HandleCases::META,
             ViewProvisions::META,
         ])
         .policies(
             include_str!("../policies/consent.cedar"),
             "個人データをだれが受け取れ、だれが見て、だれが止められるか。",
         )
-        .purposes(&[&SHARE])
+        .purposes(&[&SHARE, &MINE, &case::HANDLE, &case::OWN_CASE])
+        .fields(&[&case::NOTE, &case::ANSWER])
         .routes(routes())
         .locales(LOCALES)
         .tool("consent-agreements", "/staff/consent", ManageAgreements::META)
@@ -77,6 +93,7 @@ fn routes() -> Routes {
     Routes::new()
         .add(op!(api::request))
         .add(op!(api::obtain))
+        .add(op!(api::redeem).rate(0.2, 20.0))
         .add(op!(api::verify))
         .add(op!(api::notices))
         .add(op!(api::acknowledge))
@@ -85,6 +102,23 @@ fn routes() -> Routes {
         .get("/my/consents/{tenant}/{record}", pages::own::one)
         .post("/my/consents/{tenant}/{record}", pages::own::answer)
         .get("/my/log", pages::log::page)
+        .get("/my/log/{tenant}/{seq}", pages::cases::form)
+        .post("/my/log/{tenant}/{seq}", pages::cases::object)
+        .get("/my/cases", pages::cases::own)
+        .get("/my/data", pages::data::page)
+        .get("/my/data/download", pages::data::download)
+        .get("/my/codes", pages::codes::page)
+        .get("/my/codes/{tenant}/{agreement}", pages::codes::choose)
+        .post("/my/codes/{tenant}/{agreement}", pages::codes::make)
+        .add(Op::new(Method::GET, "/staff/consent/cases", pages::cases::list).staff())
+        .add(Op::new(Method::POST, "/staff/consent/cases", pages::cases::answer).staff())
+        .add(Op::new(Method::GET, "/staff/consent/new", pages::form::blank).staff())
+        .add(Op::new(Method::POST, "/staff/consent/new", pages::form::agree).staff())
+        .add(Op::new(Method::GET, "/staff/consent/agreements/{id}", pages::form::filled).staff())
+        .add(Op::new(Method::POST, "/staff/consent/agreements/{id}", pages::form::revise).staff())
+        .add(Op::new(Method::POST, "/staff/consent/agreements/{id}/end", pages::form::end).staff())
+        .add(Op::new(Method::GET, "/staff/consent/recipients", pages::recipients::list).staff())
+        .add(Op::new(Method::POST, "/staff/consent/recipients", pages::recipients::register).staff())
         .add(Op::new(Method::GET, "/staff/consent", pages::staff::agreements).staff())
         .add(Op::new(Method::GET, "/staff/consent/provisions", pages::staff::provisions).staff())
 }
@@ -115,6 +149,9 @@ struct Expiring(App);
 /// How long a provision is kept: three years (個人情報の保護に関する法律施行規則 §21).
 const KEPT: Duration = Duration::from_secs(3 * 366 * 86_400);
 
+/// How long a code stays: the person's log shows for what it was used.
+const KEPT_CODES: Duration = Duration::from_secs(366 * 86_400);
+
 /// Consents that one transaction ends.
 const AT_ONCE: u32 = 200;
 
@@ -122,7 +159,8 @@ impl Work<Expire> for Expiring {
     async fn work(&self, run: &Running, _: Expire) -> Result<Done, Failed> {
         let consent = self.0.get::<Consent>().map_err(|e| Failed::never(e.0))?;
         let mut ended = 0;
-        let kept = self.0.env().now().minus(KEPT);
+        let now = self.0.env().now();
+        let (kept, codes) = (now.minus(KEPT), now.minus(KEPT_CODES));
         for tenant in tenants(self.0.access()) {
             loop {
                 let n = consent.expire_due(tenant, AT_ONCE).await.map_err(Failed::again)?;
@@ -131,7 +169,7 @@ impl Work<Expire> for Expiring {
                     break;
                 }
             }
-            consent.purge_provisions(tenant, kept).await.map_err(Failed::again)?;
+            consent.purge(tenant, kept, codes).await.map_err(Failed::again)?;
         }
         if ended > 0 {
             tracing::info!(ended, "consents are over");

@@ -13,7 +13,7 @@ use crate::model::{
 };
 
 /// The tables.
-pub const MIGRATIONS: ModuleMigrations = migrations!("consent", ["0001_init"]);
+pub const MIGRATIONS: ModuleMigrations = migrations!("consent", ["0001_init", "0002_codes_cases"]);
 
 /// Whoever receives data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -434,11 +434,11 @@ pub(crate) async fn add_provision(
     id: ProvisionId,
     at: Timestamp,
     to: RecipientId,
-    under: (&AgreementRow, &RecordRow),
+    under: (&AgreementRow, RecordId, SubjectId),
     items: &[String],
 ) -> Result<()> {
-    let (a, r) = under;
-    let row = params![t, id, at, to, a.id, a.number, r.id, r.subject, joined(items)];
+    let (a, record, subject) = under;
+    let row = params![t, id, at, to, a.id, a.number, record, subject, joined(items)];
     tx.execute(ADD_PROVISION, row).await.map(drop)
 }
 

@@ -7,13 +7,15 @@ use axum::response::{IntoResponse, Response};
 use kenroku_access::Authz;
 use kenroku_contracts::personal::PseudonymsPort;
 use kenroku_http::{App, Query, Result};
+use kenroku_types::ids::SubjectId;
 use kenroku_ui::{Html, Link, Page, Phrase};
 use kenroku_vault::{LogEntry, Vault};
 use serde::Deserialize;
 
 use super::{me, said};
 use crate::broker::SECTOR;
-use crate::consent::{Answer, Consent};
+use crate::code::CodeRow;
+use crate::consent::{Agreement, Answer, Consent};
 use crate::error::ConsentError;
 use crate::module::{ViewOwn, tenants};
 
@@ -37,6 +39,8 @@ struct Row {
     what: Phrase,
     why: Phrase,
     href: String,
+    /// Where to object.
+    object: String,
 }
 
 /// Whether to show what I looked at myself.
@@ -57,8 +61,8 @@ pub(crate) async fn page(
     let (consent, vault) = (app.get::<Consent>()?, app.get::<Vault>()?);
     let names = app.get::<PseudonymsPort>().map_err(|_| ConsentError::NoIdentity)?;
     let answers = consent.answers(&tenants(app.access()), subject).await?;
-    let by_consent: HashMap<String, &Answer> =
-        answers.iter().map(|a| (format!("consent:{}", a.record.id), a)).collect();
+    let codes = consent.codes(&tenants(app.access()), subject).await?;
+    let by_basis = bases(&answers, &codes);
     let (mut entries, mut silent) = (Vec::new(), Vec::new());
     for source in consent.sources().all() {
         let Some(theirs) = names.0.translate(SECTOR, subject, source.module()).await? else { continue };
@@ -72,10 +76,11 @@ pub(crate) async fn page(
             }
         }
     }
-    entries.retain(|e| (e.basis == "own") == which.own);
+    let mine = format!("resident:{subject}");
+    entries.retain(|e| (e.basis == "own" || e.actor == mine) == which.own);
     entries.sort_by_key(|e: &LogEntry| std::cmp::Reverse((e.at, e.seq)));
     entries.truncate(ROWS as usize);
-    let rows = entries.iter().map(|e| row(&page, &vault, e, by_consent.get(&e.basis).copied())).collect();
+    let rows = entries.iter().map(|e| row(&page, &vault, e, &by_basis, !which.own)).collect();
     let tabs = vec![
         Link::new(page.t("consent-log-others"), "/my/log").current(!which.own),
         Link::new(page.t("consent-log-own"), "/my/log?own=true").current(which.own),
@@ -85,10 +90,50 @@ pub(crate) async fn page(
     Ok(Html(Log { page, rows, tabs, silent }).into_response())
 }
 
-fn row(page: &Page, vault: &Vault, e: &LogEntry, by: Option<&Answer>) -> Row {
+/// The agreements by which something was handed on, by the basis that a row of the log names.
+fn bases<'a>(
+    answers: &'a [Answer],
+    codes: &'a [(CodeRow, Agreement)],
+) -> HashMap<String, (&'a Agreement, String)> {
+    let of_answers = answers.iter().map(|a| {
+        let href = format!("/my/consents/{}/{}", a.agreement.tenant, a.record.id);
+        (format!("consent:{}", a.record.id), (&a.agreement, href))
+    });
+    let of_codes = codes.iter().map(|(c, a)| (format!("consent:{}", c.id), (a, String::new())));
+    of_answers.chain(of_codes).collect()
+}
+
+/// Who, what and for what, for the form that objects.
+pub(super) async fn facts(
+    app: &App,
+    page: &Page,
+    subject: SubjectId,
+    e: &LogEntry,
+) -> Result<Vec<(Phrase, Phrase)>> {
+    let (consent, vault) = (app.get::<Consent>()?, app.get::<Vault>()?);
+    let all = tenants(app.access());
+    let (answers, codes) = (consent.answers(&all, subject).await?, consent.codes(&all, subject).await?);
+    let r = row(page, &vault, e, &bases(&answers, &codes), false);
+    let t = |key: &str| page.t(key).phrase();
+    Ok(vec![
+        (t("consent-col-when"), r.when),
+        (t("consent-log-who"), r.who),
+        (t("consent-log-what"), r.what),
+        (t("consent-log-why"), r.why),
+    ])
+}
+
+fn row(
+    page: &Page,
+    vault: &Vault,
+    e: &LogEntry,
+    by: &HashMap<String, (&Agreement, String)>,
+    objects: bool,
+) -> Row {
+    let by = by.get(&e.basis);
     let t = |key: &str| page.t(key).phrase();
     let who = match (by, e.actor.split(':').next()) {
-        (Some(a), _) => Phrase::text(&a.agreement.recipient.name),
+        (Some((a, _)), _) => Phrase::text(&a.recipient.name),
         (None, _) if e.basis == "own" => t("consent-log-me"),
         (None, Some("staff")) => t("consent-log-staff"),
         (None, Some("client")) => t("consent-log-program"),
@@ -102,7 +147,7 @@ fn row(page: &Page, vault: &Vault, e: &LogEntry, by: Option<&Answer>) -> Row {
         .map(|name| vault.field(name).map_or_else(|| name.to_owned(), |f| f.ja.to_owned()))
         .collect();
     let why = match by {
-        Some(a) => said(page, &a.agreement.now.terms.service),
+        Some((a, _)) => said(page, &a.now.terms.service),
         None => match e.kind.as_str() {
             "erase" => t("consent-log-erased"),
             _ => Phrase::text(vault.purpose(&e.purpose).map_or(e.purpose.as_str(), |p| p.ja)),
@@ -117,5 +162,6 @@ fn row(page: &Page, vault: &Vault, e: &LogEntry, by: Option<&Answer>) -> Row {
         what: Phrase::text(&fields.join("、")),
         why,
         href,
+        object,
     }
 }

@@ -1,7 +1,12 @@
 //! The pages: my data, my consents, who looked; for the data officer the agreements and the record of provisions.
 
+pub(crate) mod cases;
+pub(crate) mod codes;
+pub(crate) mod data;
+pub(crate) mod form;
 pub(crate) mod log;
 pub(crate) mod own;
+pub(crate) mod recipients;
 pub(crate) mod staff;
 
 use kenroku_access::{Actor, Assurance, Authz, Permission};

@@ -11,7 +11,7 @@ use kenroku_ui::parts::{Step as MenuStep, Wrong};
 use kenroku_ui::{Html, Page, Phrase};
 use serde::Deserialize;
 
-use super::{code_name, day, item_name, me, said};
+use super::{code_name, day, me, said};
 use crate::consent::{Answer, Consent, Reply};
 use crate::error::ConsentError;
 use crate::model::{By, RecordId, State, Step};
@@ -23,7 +23,6 @@ struct Home {
     page: Page,
     waiting: usize,
     menu: Vec<MenuStep>,
-    held: Vec<(Phrase, Phrase)>,
 }
 
 /// Everything of mine that is on one page: what waits, the ways on, what is held.
@@ -41,19 +40,14 @@ pub(crate) async fn home(authz: Authz<ViewOwn>, app: App, page: Page) -> Result<
     let menu = vec![
         way("consent-consents", "consent-consents-text", "/my/consents"),
         way("consent-log", "consent-log-text", "/my/log"),
-        way("consent-profile", "consent-profile-text", "/id/profile"),
+        way("consent-data", "consent-data-text", "/my/data"),
+        way("consent-codes", "consent-codes-text", "/my/codes"),
+        way("consent-cases-own", "consent-cases-own-text", "/my/cases"),
         way("consent-proxies", "consent-proxies-text", "/id/delegations"),
     ];
-    let mut held = Vec::new();
-    for source in consent.sources().all() {
-        for item in source.items() {
-            let category = page.named(item.category.ja(), "");
-            held.push((item_name(&page, item), category));
-        }
-    }
     let title = page.t("consent-my").phrase();
     let page = page.title(title).signed_in(true);
-    Ok(Html(Home { page, waiting, menu, held }).into_response())
+    Ok(Html(Home { page, waiting, menu }).into_response())
 }
 
 #[derive(Template)]

@@ -15,12 +15,15 @@ use crate::module::{ManageAgreements, ViewProvisions};
 /// Rows of a page.
 const ROWS: u32 = 50;
 
-fn console(page: Page, tenant: Tenant, at: &str) -> Result<Page> {
+pub(super) fn console(page: Page, tenant: Tenant, at: &str) -> Result<Page> {
     let link = |key: &str, href: &str| Link::new(page.t(key), href).current(href == at);
     let menu = vec![
         page.staff_home(),
         link("consent-agreements", "/staff/consent"),
+        link("consent-form-new", "/staff/consent/new"),
+        link("consent-recipients", "/staff/consent/recipients"),
         link("consent-provisions", "/staff/consent/provisions"),
+        link("consent-cases", "/staff/consent/cases"),
     ];
     let console = Console {
         name: page.t("consent-agreements").phrase(),
@@ -40,6 +43,7 @@ pub(crate) struct Agreements {
 }
 
 struct AgreementLine {
+    href: String,
     title: Phrase,
     code: String,
     who: String,
@@ -62,6 +66,7 @@ pub(crate) async fn agreements(
         let broken = consent.verify_agreement(a.tenant, a.row.id).await?.err().map(|b| b.number);
         let terms = &a.now.terms;
         rows.push(AgreementLine {
+            href: format!("/staff/consent/agreements/{}", a.row.id),
             title: said(&page, &terms.service),
             code: a.row.code.clone(),
             who: a.recipient.name.clone(),
