@@ -64,6 +64,9 @@ pub trait Source: Send + Sync {
     /// The module's name, also the sector of its pseudonyms.
     fn module(&self) -> &'static str;
 
+    /// What people call it, in Japanese, easy Japanese and English.
+    fn names(&self) -> [&'static str; 3];
+
     /// In whose name it keeps them: where its rows in the access log lie.
     fn tenants(&self) -> Vec<Tenant>;
 

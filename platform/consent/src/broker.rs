@@ -258,6 +258,8 @@ impl Consent {
 pub struct OwnFacts {
     /// The source.
     pub module: &'static str,
+    /// What people call it, in the three languages.
+    pub names: [&'static str; 3],
     /// Its facts.
     pub facts: std::result::Result<Vec<Fact>, Box<Problem>>,
 }
@@ -284,7 +286,7 @@ impl Consent {
             }
             let items = source.items().iter().map(|i| i.code).collect();
             let facts = source.read(&Wanted { why, subject: theirs, items }).await.map_err(Box::new);
-            out.push(OwnFacts { module, facts });
+            out.push(OwnFacts { module, names: source.names(), facts });
         }
         Ok(out)
     }

@@ -14,7 +14,7 @@ use kenroku_types::Tenant;
 use kenroku_vault::{Category, LegalBasis, Purpose};
 use serde::{Deserialize, Serialize};
 
-use crate::{Consent, LOCALES, MIGRATIONS, api, case, code, pages};
+use crate::{Consent, LOCALES, MIGRATIONS, api, case, pages};
 
 resource_kind! {
     /// 個人データの提供

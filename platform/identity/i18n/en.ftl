@@ -523,3 +523,5 @@ identity-elsewhere-unknown = This ID is not linked yet
 identity-elsewhere-unknown-lead = { $name } was verified, but it is not linked to an Ishikawa ID.
 identity-elsewhere-unknown-note = Sign in to your Ishikawa ID and link it under “Other IDs”; from then on you can sign in with it.
 identity-way-elsewhere = Another ID
+identity-my = My data
+identity-my-text = What I agreed to, who looked, what is held

@@ -523,3 +523,5 @@ identity-elsewhere-unknown = この IDは、まだ つながって いません
 identity-elsewhere-unknown-lead = { $name }は わかりました。でも、いしかわIDと つながって いません。
 identity-elsewhere-unknown-note = いしかわIDに ログインして、「ほかの IDとの つながり」で つないでください。次《つぎ》から この IDで ログインできます。
 identity-way-elsewhere = ほかの ID《アイディー》
+identity-my = わたしの データ
+identity-my-text = だれに 渡す《わたす》か、だれが 見《み》たか

@@ -523,3 +523,5 @@ identity-elsewhere-unknown = このIDは、まだつながっていません
 identity-elsewhere-unknown-lead = { $name }は確かめられましたが、いしかわIDとつながっていません。
 identity-elsewhere-unknown-note = いしかわIDにログインして「他のIDとのつながり」からつなぐと、次からこのIDでログインできます。
 identity-way-elsewhere = 他のID
+identity-my = わたしのデータ
+identity-my-text = 渡す同意、だれが見たか、登録されている内容

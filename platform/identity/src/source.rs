@@ -70,6 +70,10 @@ impl Source for Identity {
         OWN
     }
 
+    fn names(&self) -> [&'static str; 3] {
+        ["いしかわID", "いしかわID", "Ishikawa ID"]
+    }
+
     fn tenants(&self) -> Vec<Tenant> {
         vec![Tenant::SHARED]
     }

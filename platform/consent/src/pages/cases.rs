@@ -120,6 +120,8 @@ struct Own {
 
 struct CaseView {
     id: CaseId,
+    /// Name of the answer's field on the page.
+    field: String,
     version: i64,
     when: Phrase,
     about: Phrase,
@@ -132,6 +134,7 @@ struct CaseView {
 fn view(page: &Page, c: crate::case::OpenCase) -> CaseView {
     CaseView {
         id: c.row.id,
+        field: format!("answer-{}", c.row.id),
         version: c.row.version,
         when: page.day_time(c.row.created_at),
         about: page.t("consent-case-about").with("time", page.day_time(c.row.accessed_at)).phrase(),

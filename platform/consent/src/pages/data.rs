@@ -10,7 +10,7 @@ use kenroku_types::ids::SubjectId;
 use kenroku_ui::{Html, Page, Phrase};
 use serde_json::{Value, json};
 
-use super::{code_name, day, me};
+use super::{code_name, day, me, named};
 use crate::Consent;
 use crate::broker::OwnFacts;
 use crate::error::ConsentError;
@@ -65,7 +65,7 @@ pub(crate) async fn page(
     let mut sources = Vec::new();
     for own in held(&app, &authz.granted, subject, &info).await? {
         let mut view = SourceView {
-            title: page.t(&format!("consent-source-{}", own.module)).phrase(),
+            title: named(&page, own.names),
             facts: Vec::new(),
             failed: false,
             again: false,

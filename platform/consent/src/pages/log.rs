@@ -153,8 +153,8 @@ fn row(
             _ => Phrase::text(vault.purpose(&e.purpose).map_or(e.purpose.as_str(), |p| p.ja)),
         },
     };
-    let href =
-        by.map_or_else(String::new, |a| format!("/my/consents/{}/{}", a.agreement.tenant, a.record.id));
+    let href = by.map_or_else(String::new, |(_, href)| href.clone());
+    let object = if objects { format!("/my/log/{}/{}", e.tenant, e.seq) } else { String::new() };
     Row {
         when: page.day_time(e.at),
         machine: page.machine(e.at),

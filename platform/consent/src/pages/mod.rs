@@ -38,7 +38,11 @@ fn said(page: &Page, t: &Texts) -> Phrase {
 
 /// An item's name in the language of the page.
 fn item_name(page: &Page, item: &Item) -> Phrase {
-    let [ja, yasashii, en] = item.names;
+    named(page, item.names)
+}
+
+/// A name that is given in the three languages.
+fn named(page: &Page, [ja, yasashii, en]: [&str; 3]) -> Phrase {
     match page.locale {
         Locale::Ja => Phrase::text(ja),
         Locale::Yasashii => Phrase::markup(page.locale, yasashii),

@@ -6,7 +6,7 @@ use kenroku_consent::ConsentError;
 use kenroku_consent::model::{State, Step, Terms};
 use kenroku_store::{Db, Sql, params, sql};
 
-use crate::world::{consent, known, nomi, officer, reply, site, terms, vendor};
+use crate::world::{alone, consent, kaga, known, nomi, officer, reply, site, terms, vendor};
 
 #[kenroku_store::test(&[])]
 async fn a_person_answers_changes_and_takes_back_and_each_step_is_chained(db: Db) {
@@ -109,13 +109,29 @@ async fn a_consent_ends_by_the_clock_and_can_be_renewed(db: Db) {
     let (party, agreement) = vendor(&site, t, 1, "visits").await;
     let me = known(5, "consent");
     c.answer(t, agreement, me, reply(Step::Grant, &["probe.name"], 1)).await.unwrap();
-    site.work().await;
+    assert_eq!(c.expire_due(t, 10).await.unwrap(), 0, "it holds");
     site.app().env().clock.advance(Duration::from_secs(90 * 86_400));
     assert_eq!(c.answers(&[t], me).await.unwrap()[0].record.standing().state, State::Granted);
-    site.work().await;
+    assert_eq!(c.expire_due(kaga(), 10).await.unwrap(), 0, "another office's");
+    assert_eq!(c.expire_due(t, 10).await.unwrap(), 1);
     assert_eq!(c.answers(&[t], me).await.unwrap()[0].record.standing().state, State::Expired);
     let told: Vec<Step> = c.notices(t, party.id, 10).await.unwrap().iter().map(|n| n.step).collect();
     assert_eq!(told, [Step::Grant, Step::Expire]);
     c.answer(t, agreement, me, reply(Step::Renew, &["probe.name"], 1)).await.unwrap();
     assert_eq!(c.answers(&[t], me).await.unwrap()[0].record.standing().state, State::Granted);
+}
+
+#[tokio::test]
+async fn the_clock_ends_consents_by_itself() {
+    let site = alone().await;
+    let (c, t) = (consent(&site), nomi());
+    let (_, agreement) = vendor(&site, t, 1, "visits").await;
+    let me = known(5, "consent");
+    c.answer(t, agreement, me, reply(Step::Grant, &["probe.name"], 1)).await.unwrap();
+    let state = async || c.answers(&[t], me).await.unwrap()[0].record.standing().state;
+    site.work().await;
+    assert_eq!(state().await, State::Granted);
+    site.app().env().clock.advance(Duration::from_secs(90 * 86_400));
+    site.work().await;
+    assert_eq!(state().await, State::Expired);
 }

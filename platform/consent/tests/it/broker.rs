@@ -122,3 +122,73 @@ async fn a_program_asks_receives_is_told_and_acknowledges(db: Db) {
     assert_eq!(elsewhere.post_json(facts, &body).await.problem_code(), "consent.not-a-recipient");
     assert_eq!(site.post_json(facts, &body).await.status, 401, "no key");
 }
+
+#[kenroku_store::test(&[])]
+async fn a_share_code_works_once_for_its_recipient_and_for_ten_minutes(db: Db) {
+    let site = site(db).await;
+    let (c, t) = (consent(&site), nomi());
+    let (_, agreement) = vendor(&site, t, 1, "visits").await;
+    vendor(&site, t, 2, "else").await;
+    remember(&site, 5, "模擬　一", "良好").await;
+    let me = known(5, "consent");
+    let a = c.agreement(&mut c.db().read().await.unwrap(), t, agreement).await.unwrap();
+    let name: std::collections::BTreeSet<String> = ["probe.name".to_owned()].into();
+    let none = Default::default();
+    assert!(matches!(c.share_once(&a, me, &none).await, Err(ConsentError::Input(_))));
+    let code = c.share_once(&a, me, &name).await.unwrap();
+    let redeem = async |n: u128, code: &str| {
+        let body = json!({ "code": code });
+        site.acting(program(t, n)).post_json("/api/consent/v1/codes/redeem", &body).await
+    };
+    assert_eq!(redeem(1, "AAAA-AAAA").await.status, 404, "guessed");
+    assert_eq!(redeem(2, &code).await.status, 404, "another recipient");
+    let got = redeem(1, &code.to_lowercase().replace('-', " ")).await;
+    assert_eq!(got.status, 200);
+    assert_eq!(got.json()["subject"], json!(known(5, "vendor-1")));
+    assert_eq!(got.json()["facts"][0]["value"], "模擬　一");
+    assert_eq!(got.json()["facts"].as_array().unwrap().len(), 1, "what was not ticked stays");
+    assert_eq!(redeem(1, &code).await.status, 404, "used");
+    assert_eq!(c.provisions_of(&[t], me, 10).await.unwrap().len(), 1);
+    let mine = c.codes(&[t], me).await.unwrap();
+    let rows = site.vault().accesses(Tenant::SHARED, known(5, "probe"), None, 10).await.unwrap();
+    assert_eq!(rows[0].basis, format!("consent:{}", mine[0].0.id), "the log leads to the code");
+
+    let late = c.share_once(&a, me, &name).await.unwrap();
+    site.app().env().clock.advance(std::time::Duration::from_secs(601));
+    assert_eq!(redeem(1, &late).await.status, 404);
+    let stale = c.share_once(&a, me, &name).await.unwrap();
+    let words = crate::world::terms(&["probe.name"]);
+    c.revise(&crate::world::officer(t), agreement, 1, &words).await.unwrap();
+    assert_eq!(redeem(1, &stale).await.problem_code(), "consent.outdated");
+}
+
+#[kenroku_store::test(&[])]
+async fn provisions_and_codes_end_each_by_its_own_span(db: Db) {
+    let site = site(db).await;
+    let (c, t) = (consent(&site), nomi());
+    let (party, agreement) = vendor(&site, t, 1, "visits").await;
+    remember(&site, 5, "模擬　一", "良好").await;
+    let me = known(5, "consent");
+    let a = c.agreement(&mut c.db().read().await.unwrap(), t, agreement).await.unwrap();
+    c.share_once(&a, me, &["probe.name".to_owned()].into()).await.unwrap();
+    c.answer(t, agreement, me, reply(Step::Grant, &["probe.name"], 1)).await.unwrap();
+    let names: Arc<PseudonymsPort> = site.app().get().unwrap();
+    let inquiry = Inquiry {
+        party: &party,
+        agreement: "visits",
+        subject: known(5, "vendor-1"),
+        items: &["probe.name".to_owned()],
+        request: None,
+    };
+    c.obtain(&*names.0, &reader(t), inquiry).await.unwrap();
+    let (env, day) = (site.app().env(), std::time::Duration::from_secs(86_400));
+    let left = async |provisions: u32, codes: u32| {
+        let now = env.now();
+        c.purge(t, now.minus(day * provisions), now.minus(day * codes)).await.unwrap();
+        (c.provisions_of(&[t], me, 10).await.unwrap().len(), c.codes(&[t], me).await.unwrap().len())
+    };
+    env.clock.advance(day * 10);
+    assert_eq!(left(11, 11).await, (1, 1));
+    assert_eq!(left(11, 9).await, (1, 0));
+    assert_eq!(left(9, 9).await, (0, 0));
+}

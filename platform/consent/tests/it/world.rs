@@ -51,6 +51,9 @@ impl Source for Probe {
     fn module(&self) -> &'static str {
         "probe"
     }
+    fn names(&self) -> [&'static str; 3] {
+        ["試験", "試験《しけん》", "Test"]
+    }
     fn tenants(&self) -> Vec<Tenant> {
         vec![Tenant::SHARED]
     }
@@ -131,10 +134,18 @@ pub fn kaga() -> Tenant {
     Tenant::of(MuniCode::new(17206).unwrap())
 }
 
-pub async fn site(db: Db) -> TestSite {
+fn tree() -> TenantTree {
     let pref = Tenant::of(MuniCode::new(17000).unwrap());
-    let tree = TenantTree::new([(pref, None), (nomi(), Some(pref)), (kaga(), Some(pref))]).unwrap();
-    TestSite::on(db, tree, [kenroku_consent::module(), probe()]).await
+    TenantTree::new([(pref, None), (nomi(), Some(pref)), (kaga(), Some(pref))]).unwrap()
+}
+
+pub async fn site(db: Db) -> TestSite {
+    TestSite::on(db, tree(), [kenroku_consent::module(), probe()]).await
+}
+
+/// On an embedded database, for background work: the order of jobs is each engine's own.
+pub async fn alone() -> TestSite {
+    TestSite::within(tree(), [kenroku_consent::module(), probe()]).await
 }
 
 pub fn consent(site: &TestSite) -> Arc<Consent> {

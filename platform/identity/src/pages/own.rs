@@ -5,6 +5,7 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use kenroku_access::Authz;
 use kenroku_contracts::identity::EndReason;
+use kenroku_contracts::personal::Sources;
 use kenroku_http::{App, Form, Json, Query, RequestInfo, Result};
 use kenroku_places::{Places, choose};
 use kenroku_types::Problem;
@@ -78,6 +79,10 @@ pub(super) async fn home(
     v.steps.push(step("identity-profile", "identity-profile-text", "/id/profile"));
     if app.get::<crate::upstream::Providers>().is_ok_and(|p| !p.all().is_empty()) {
         v.steps.push(step("identity-links", "identity-links-text", "/id/links"));
+    }
+    // Where the broker is, so is the page of what it hands on.
+    if app.get::<Sources>().is_ok() {
+        v.steps.push(step("identity-my", "identity-my-text", "/my"));
     }
     v.steps.push(step("identity-delegations", "identity-delegations-text", "/id/delegations"));
     if has_passkey {
