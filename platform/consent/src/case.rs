@@ -5,7 +5,9 @@ use kenroku_access::Granted;
 use kenroku_store::{Sql, coded, params, row, sql};
 use kenroku_types::ids::SubjectId;
 use kenroku_types::{Tenant, Timestamp, id_kind};
-use kenroku_vault::{Category, Disclosure, Field, LegalBasis, LogEntry, Purpose, RetentionClass, Sealed, Vault};
+use kenroku_vault::{
+    Category, Disclosure, Field, LegalBasis, LogEntry, Purpose, RetentionClass, Sealed, Vault,
+};
 
 use crate::Consent;
 use crate::error::{ConsentError, Result};
@@ -173,8 +175,7 @@ impl Consent {
     /// # Errors
     /// When the store or the vault fails.
     pub async fn cases(&self, vault: &Vault, proof: &Granted<HandleCases>) -> Result<Vec<OpenCase>> {
-        let rows: Vec<CaseRow> =
-            self.db().read().await?.all(LIST, params![proof.tenant(), 200]).await?;
+        let rows: Vec<CaseRow> = self.db().read().await?.all(LIST, params![proof.tenant(), 200]).await?;
         open(vault, &Disclosure::new(proof, &HANDLE).of_everybody(), rows).await
     }
 

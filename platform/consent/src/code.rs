@@ -158,11 +158,7 @@ impl Consent {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn codes(
-        &self,
-        tenants: &[Tenant],
-        subject: SubjectId,
-    ) -> Result<Vec<(CodeRow, Agreement)>> {
+    pub async fn codes(&self, tenants: &[Tenant], subject: SubjectId) -> Result<Vec<(CodeRow, Agreement)>> {
         let mut tx = self.db().read().await?;
         let mut out = Vec::new();
         for tenant in tenants {

@@ -36,7 +36,9 @@ pub mod sql;
 
 pub use consent::{Agreement, Answer, Consent, NewRecipient, Reply, Revision};
 pub use error::{ConsentError, Result};
-pub use module::{AnswerOwn, DataSharing, HandleCases, ManageAgreements, Obtain, ViewOwn, ViewProvisions, module};
+pub use module::{
+    AnswerOwn, DataSharing, HandleCases, ManageAgreements, Obtain, ViewOwn, ViewProvisions, module,
+};
 pub use sql::MIGRATIONS;
 
 /// The texts.

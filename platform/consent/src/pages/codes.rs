@@ -73,8 +73,7 @@ async fn agreement(consent: &Consent, tenant: Tenant, id: AgreementId) -> Result
 
 fn form(page: Page, consent: &Consent, a: &Agreement, wrongs: Vec<Wrong>) -> Response {
     let items = a.now.terms.items.iter();
-    let items =
-        items.map(|i| (i.code.clone(), code_name(&page, consent, &i.code), i.required)).collect();
+    let items = items.map(|i| (i.code.clone(), code_name(&page, consent, &i.code), i.required)).collect();
     let title = said(&page, &a.now.terms.service);
     let lead = page.t("consent-code-lead").with("who", a.recipient.name.clone()).phrase();
     let action = format!("/my/codes/{}/{}", a.tenant, a.row.id);

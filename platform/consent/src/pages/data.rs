@@ -48,28 +48,21 @@ fn plain(page: &Page, v: &Value) -> String {
         Value::String(s) => s.clone(),
         Value::Bool(true) => page.t("consent-true").phrase().plain(),
         Value::Bool(false) => page.t("consent-false").phrase().plain(),
-        Value::Object(o) => o.get("formatted").and_then(Value::as_str).map_or_else(|| v.to_string(), str::to_owned),
+        Value::Object(o) => {
+            o.get("formatted").and_then(Value::as_str).map_or_else(|| v.to_string(), str::to_owned)
+        }
         other => other.to_string(),
     }
 }
 
 /// The page.
-pub(crate) async fn page(
-    authz: Authz<ViewOwn>,
-    app: App,
-    info: RequestInfo,
-    page: Page,
-) -> Result<Response> {
+pub(crate) async fn page(authz: Authz<ViewOwn>, app: App, info: RequestInfo, page: Page) -> Result<Response> {
     let (subject, _) = me(&authz)?;
     let consent = app.get::<Consent>()?;
     let mut sources = Vec::new();
     for own in held(&app, &authz.granted, subject, &info).await? {
-        let mut view = SourceView {
-            title: named(&page, own.names),
-            facts: Vec::new(),
-            failed: false,
-            again: false,
-        };
+        let mut view =
+            SourceView { title: named(&page, own.names), facts: Vec::new(), failed: false, again: false };
         match own.facts {
             Ok(facts) => {
                 for f in facts {

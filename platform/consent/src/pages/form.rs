@@ -79,7 +79,8 @@ impl Filled {
             fields.iter().filter(|(n, _)| n == name).map(|(_, v)| v.clone()).collect()
         };
         let required = all("required");
-        let items = all("item").into_iter().map(|code| AgreedItem { required: required.contains(&code), code });
+        let items =
+            all("item").into_iter().map(|code| AgreedItem { required: required.contains(&code), code });
         Filled {
             code: one("code"),
             recipient: one("recipient"),

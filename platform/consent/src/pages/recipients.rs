@@ -55,11 +55,7 @@ async fn show(
 }
 
 /// The recipients.
-pub(crate) async fn list(
-    authz: Authz<ManageAgreements>,
-    app: App,
-    page: Page,
-) -> Result<Html<Recipients>> {
+pub(crate) async fn list(authz: Authz<ManageAgreements>, app: App, page: Page) -> Result<Html<Recipients>> {
     show(&authz, &app, page, None, New::default(), Vec::new()).await
 }
 
@@ -94,7 +90,8 @@ pub(crate) async fn register(
         }
         Err(ConsentError::Input(faults)) => {
             let text = page.t("consent-recipient-wrong").phrase();
-            let wrong = |(field, _): (&str, String)| Wrong { field: format!("r-{field}"), text: text.clone() };
+            let wrong =
+                |(field, _): (&str, String)| Wrong { field: format!("r-{field}"), text: text.clone() };
             let wrongs = faults.into_iter().map(wrong).collect();
             show(&authz, &app, page, None, form, wrongs).await
         }

@@ -87,7 +87,11 @@ async fn somebody_objects_to_an_access_and_the_officer_answers(db: Db) {
     assert!(me.post_form(&path, &[], "note=+").await.text().contains("1文字以上"));
     let sent = me.post_form(&path, &[], "note=知らない").await;
     assert_eq!(sent.header("location"), "/my/cases");
-    assert_eq!(me.post_form(&path, &[], "note=もう一度").await.header("location"), "/my/cases", "one case a row");
+    assert_eq!(
+        me.post_form(&path, &[], "note=もう一度").await.header("location"),
+        "/my/cases",
+        "one case a row"
+    );
 
     let officer = site.acting(testing::staff(t, &["data-officer"]));
     let list = officer.get("/staff/consent/cases").await.text();
@@ -120,7 +124,8 @@ async fn the_officer_registers_a_recipient_and_writes_revises_and_ends_an_agreem
         .iter()
         .flat_map(|n| ["ja", "yasashii", "en"].map(|l| format!("&{n}_{l}=ことば")))
         .collect();
-    let form = |more: &str| format!("code=visits&recipient={id}&retention_days=30&valid_days=90{texts}{more}");
+    let form =
+        |more: &str| format!("code=visits&recipient={id}&retention_days=30&valid_days=90{texts}{more}");
     let bad = officer.post_form("/staff/consent/new", &[], &form("")).await.text();
     assert!(bad.contains("20までの項目"), "nothing ticked");
     let none = officer.post_form("/staff/consent/new", &[], "code=visits&recipient=").await.text();
