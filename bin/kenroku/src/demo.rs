@@ -17,7 +17,7 @@ use tokio::sync::watch;
 
 use crate::cli::print;
 use crate::exit::{Code, Stop};
-use crate::{admin, config, logging, open, run};
+use crate::{admin, config, elsewhere, logging, open, run};
 
 /// The password of all demo accounts; it is printed, and `demo` serves simulated data only.
 const PASSWORD: &str = "kenroku-demo-2026";
@@ -63,12 +63,14 @@ pub async fn run(modules: Vec<Module>, mut values: Values) -> Result<(), Stop> {
     logging::start(&values)?;
     let _lock = open::lock(&values)?;
     let bound = run::bind(&values).await?;
+    let port = bound.first().and_then(|b| b.addr().ok()).map_or(8080, |a| a.port());
+    let folder = config::data_folder(&values)?;
+    let elsewhere = elsewhere::prepare(&mut values, &folder, port).await?;
     let db = open::database(&values)?;
     open::migrate(&db, &modules).await?;
     let seeds: Vec<_> = modules.iter().filter_map(|m| Some((m.name, m.demo?))).collect();
     let assembly = run::put_together(modules, &values, db).await?;
     accounts(&assembly).await?;
-    let folder = config::data_folder(&values)?;
     // Ploughs that drove before this start have their past in the log already.
     let first = !folder.join("demo-snow.seeded").exists();
     for (name, seed) in seeds {
@@ -83,13 +85,12 @@ pub async fn run(modules: Vec<Module>, mut values: Values) -> Result<(), Stop> {
         let made = std::fs::read_to_string(&marker).unwrap_or_default();
         print(&format!("  {name}: {made}\n"))?;
     }
-    let addr = bound.first().and_then(|b| b.addr().ok());
-    let port = addr.map_or(8080, |a| a.port());
-    print(&welcome(port))?;
+    print(&welcome(port, &elsewhere))?;
     let stop = run::stop_signal()?;
+    let others = tokio::spawn(elsewhere.serve(stop.clone()));
     let world = tokio::spawn(simulated_world(assembly.app.clone(), port, first, stop.clone()));
     let served = run::until_stopped(assembly, bound, stop).await;
-    let _ = world.await;
+    let _ = (world.await, others.await);
     served
 }
 
@@ -154,7 +155,7 @@ async fn accounts(assembly: &Assembly) -> Result<(), Stop> {
     Ok(())
 }
 
-fn welcome(port: u16) -> String {
+fn welcome(port: u16, elsewhere: &elsewhere::Elsewhere) -> String {
     let residents: String =
         kenroku_identity::seed::ACCOUNTS.iter().map(|a| format!("  {:<16} {}\n", a.login, a.ja)).collect();
     let accounts: String =
@@ -162,7 +163,7 @@ fn welcome(port: u16) -> String {
     format!(
         "\n兼六 Kenroku (demo: 模擬データ, simulated data)\n  http://localhost:{port}/\n\n\
          職員の利用者 Staff accounts, password {PASSWORD}\n{accounts}\n\
-         いしかわIDの利用者 Residents (/id/sign-in), password {RESIDENTS}; the demo shows the code\n{residents}\nCtrl-C で終了 stops it.\n"
+         いしかわIDの利用者 Residents (/id/sign-in), password {RESIDENTS}; the demo shows the code\n{residents}\n{elsewhere}Ctrl-C で終了 stops it.\n"
     )
 }
 

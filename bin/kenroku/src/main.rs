@@ -20,6 +20,7 @@ mod cards;
 mod cli;
 mod config;
 mod demo;
+mod elsewhere;
 mod exit;
 mod import;
 mod logging;

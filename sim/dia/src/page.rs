@@ -24,31 +24,44 @@ fn escaped(text: &str) -> String {
     out
 }
 
+/// What the two stand-ins say differently.
+pub struct Words {
+    /// Title and heading.
+    pub title: &'static str,
+    /// What stands in for what.
+    pub note: &'static str,
+}
+
 /// The choice of a resident. `query` is the request, sent back with the choice.
-pub fn choose(query: &str, client: &str) -> String {
-    let people: String = (0..OFFERED)
-        .map(Resident::new)
-        .map(|r| {
+pub fn choose(words: &Words, query: &str, client: &str, people: &[(String, String, String)]) -> String {
+    let people: String = people
+        .iter()
+        .map(|(value, name, text)| {
             format!(
                 "<li><button name=\"resident\" value=\"{}\"><b>{}</b><br>{}</button></li>",
-                r.number,
-                escaped(&r.name),
-                escaped(&r.address)
+                escaped(value),
+                escaped(name),
+                escaped(text)
             )
         })
         .collect();
+    let Words { title, note } = words;
     format!(
         "<!doctype html><html lang=\"ja\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>デジタル認証アプリの代わり（模擬）</title>{STYLE}\
-         <h1>デジタル認証アプリの代わり（模擬）</h1>\
-         <p class=\"mark\">ここは本物ではありません。実在しない方のなかから、ログインする方を選んでください。\
-         本物では、スマートフォンのアプリでマイナンバーカードを読み取ります。</p>\
-         <p>ログイン先: {}</p>\
+         <title>{title}</title>{STYLE}<h1>{title}</h1>\
+         <p class=\"mark\">ここは本物ではありません（模擬）。{note}</p>\
+         <p lang=\"en\">A simulation: choose one of these people, who do not exist.</p>\
+         <p>相手: {}</p>\
          <form method=\"post\"><input type=\"hidden\" name=\"request\" value=\"{}\"><ul>{people}</ul>\
          <button name=\"resident\" value=\"none\">やめる</button></form></html>",
         escaped(client),
         escaped(query)
     )
+}
+
+/// The residents that the stand-in for the app offers.
+pub fn residents() -> Vec<(String, String, String)> {
+    (0..OFFERED).map(Resident::new).map(|r| (r.number.to_string(), r.name, r.address)).collect()
 }
 
 /// A request that cannot be answered to the client: its address is not known to be the client's.

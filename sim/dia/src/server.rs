@@ -95,8 +95,21 @@ impl std::fmt::Debug for DigitalAuthApp {
     }
 }
 
+/// What the page says when it signs somebody in.
+const SIGN_IN: page::Words = page::Words {
+    title: "デジタル認証アプリの代わり（模擬）",
+    note: "実在しない方のなかから、ログインする方を選んでください。本物では、スマートフォンのアプリでマイナンバーカードを\
+           読み取り、4桁の暗証番号を入れます。",
+};
+/// What it says when somebody signs.
+const SIGN: page::Words = page::Words {
+    title: "デジタル認証アプリの代わり（模擬）: 電子署名",
+    note: "実在しない方のなかから、署名する方を選んでください。本物では、スマートフォンのアプリでマイナンバーカードを読み取り、\
+           署名用パスワード（6〜16文字）を入れます。選ぶと、その方のカードが署名したことになります。",
+};
+
 /// The real server's answers, which are no problem documents.
-struct Json(Value);
+pub(crate) struct Json(pub(crate) Value);
 
 impl IntoResponse for Json {
     fn into_response(self) -> Response {
@@ -104,29 +117,30 @@ impl IntoResponse for Json {
     }
 }
 
-fn json_error(status: StatusCode, (code, why): Refusal) -> Response {
+pub(crate) fn json_error(status: StatusCode, (code, why): Refusal) -> Response {
     (status, Json(json!({ "error": code, "error_description": why }))).into_response()
 }
 
-fn bad(refusal: Refusal) -> Response {
+pub(crate) fn bad(refusal: Refusal) -> Response {
     let status =
         if refusal.0 == "invalid_client" { StatusCode::UNAUTHORIZED } else { StatusCode::BAD_REQUEST };
     json_error(status, refusal)
 }
 
 impl DigitalAuthApp {
-    /// A stand-in that is reached at `base`, such as `http://127.0.0.1:8081`.
+    /// A stand-in that is reached at `base`, such as `http://127.0.0.1:8081`. Its subjects follow from `salt`, which
+    /// only it should know: one that starts again with the same names everybody as before.
     ///
     /// # Errors
     /// When no key can be made, or a client is registered against the rules.
-    pub fn new(env: Env, base: &str, clients: Vec<Client>) -> Result<Self> {
+    pub fn new(env: Env, base: &str, clients: Vec<Client>, salt: &str) -> Result<Self> {
         for c in &clients {
             anyhow::ensure!(rules::is_client_id(&c.id), "client_id {} is not [0-9a-zA-Z]{{1,255}}", c.id);
             anyhow::ensure!((1..=255).contains(&c.redirect_uri.len()), "redirect_uri is longer than 255");
         }
         let (_, key) = SigningKey::generate(Alg::Es256)?;
         let base = base.trim_end_matches('/').to_owned();
-        let salt = b64_encode(env.rng.bytes::<16>());
+        let salt = salt.to_owned();
         let inner = Inner { env, base, clients, key, salt, pki: Pki::shipped()?, memory: Mutex::default() };
         Ok(DigitalAuthApp(Arc::new(inner)))
     }
@@ -255,7 +269,7 @@ async fn certs(State(app): State<DigitalAuthApp>) -> Json {
     Json(json!({ "keys": [app.0.key.public().to_jwk()] }))
 }
 
-fn back(redirect_uri: &str, pairs: &[(&str, &str)]) -> Response {
+pub(crate) fn back(redirect_uri: &str, pairs: &[(&str, &str)]) -> Response {
     let Ok(mut url) = Url::parse(redirect_uri) else {
         return (StatusCode::BAD_REQUEST, Html(page::refused("redirect_uri"))).into_response();
     };
@@ -279,8 +293,11 @@ fn checked(app: &DigitalAuthApp, query: &str) -> Result<Params, Response> {
 async fn authorize(State(app): State<DigitalAuthApp>, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
     match checked(&app, &query) {
-        Ok(p) => Html(page::choose(&query, p.get("client_id").map(String::as_str).unwrap_or_default()))
-            .into_response(),
+        Ok(p) => {
+            let words = if p.contains_key("sign_transaction_id") { SIGN } else { SIGN_IN };
+            let client = p.get("client_id").map(String::as_str).unwrap_or_default();
+            Html(page::choose(&words, &query, client, &page::residents())).into_response()
+        }
         Err(answer) => answer,
     }
 }
@@ -299,6 +316,10 @@ async fn chosen(State(app): State<DigitalAuthApp>, body: String) -> Response {
     let (code, session) = (app.secret(), app.secret());
     let mut memory = app.memory();
     if let Some(id) = p.get("sign_transaction_id") {
+        // Children's cards have no certificate for signatures.
+        if !Resident::new(resident).can_sign() {
+            return back(&redirect_uri, &[("error", "access_denied"), ("state", &state)]);
+        }
         match memory.transactions.get_mut(id) {
             Some(t) if t.client == get("client_id") && t.signed_by.is_none() => t.signed_by = Some(resident),
             _ => {

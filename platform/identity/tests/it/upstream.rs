@@ -53,7 +53,7 @@ impl World {
         let (der, key) = SigningKey::generate(Alg::Es256).unwrap();
         let keys = KeySet::from_jwks(&serde_json::json!({ "keys": [key.public().to_jwk()] })).unwrap();
         let clients = vec![Client { id: "kenroku1".to_owned(), redirect_uri: BACK.to_owned(), keys }];
-        let dia = DigitalAuthApp::new(i.env().clone(), &base, clients).unwrap();
+        let dia = DigitalAuthApp::new(i.env().clone(), &base, clients, "salt").unwrap();
         let router = dia.router();
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
         let us = Registration {

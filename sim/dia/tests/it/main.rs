@@ -39,7 +39,7 @@ impl World {
         let (_, key) = SigningKey::generate(Alg::Es256).unwrap();
         let keys = KeySet::from_jwks(&json!({ "keys": [key.public().to_jwk()] })).unwrap();
         let client = Client { id: "kenroku1".to_owned(), redirect_uri: BACK.to_owned(), keys };
-        let app = DigitalAuthApp::new(env.clone(), "http://127.0.0.1:8081", vec![client]).unwrap();
+        let app = DigitalAuthApp::new(env.clone(), "http://127.0.0.1:8081", vec![client], "salt").unwrap();
         let issuer = app.issuer();
         let document = get(&app, &format!("{issuer}/.well-known/openid-configuration"), None).await;
         let us = Registration {
