@@ -64,7 +64,7 @@ pub async fn prepare(values: &mut Values, folder: &Path, port: u16) -> Result<El
 
     std::fs::write(folder.join("region.secret"), &secret).map_err(io)?;
     let file = folder.join("upstreams.toml");
-    std::fs::write(&file, text(&dia.issuer(), region.issuer(), &back)).map_err(io)?;
+    std::fs::write(&file, text(&dia.issuer(), &dia_base, region.issuer(), &back)).map_err(io)?;
     if let Some(value) = Kind::Text.read(&Raw::Env(file.display().to_string())) {
         values.set(SETTING, value, Origin::Demo);
     }
@@ -114,13 +114,14 @@ fn key(path: &Path) -> Result<(Vec<u8>, SigningKey), Stop> {
     Ok((der.to_vec(), key))
 }
 
-fn text(dia: &str, region: &str, back: &str) -> String {
+fn text(dia: &str, dia_base: &str, region: &str, back: &str) -> String {
     format!(
         "# Written by `kenroku demo` at each start: stand-ins for IDs of elsewhere (模擬データ).\n\n\
          [[upstream]]\nname = \"dia\"\ntitle = \"デジタル認証アプリ（模擬）\"\n\
          title_en = \"Digital Authentication App (simulated)\"\nissuer = \"{dia}\"\nclient_id = \"{CLIENT}\"\n\
          redirect_uri = \"{back}\"\nscopes = \"openid name birthdate\"\nacr_values = [\"aal3\", \"crl\"]\n\
-         key_file = \"dia.pk8\"\nassurance = \"jpki-auth\"\n\n\
+         key_file = \"dia.pk8\"\nassurance = \"jpki-auth\"\n\
+         sign_api = \"{dia_base}/api/sign-transactions\"\n\n\
          [[upstream]]\nname = \"region\"\ntitle = \"となりまちID（模擬）\"\n\
          title_en = \"ID of the next town (simulated)\"\nissuer = \"{region}\"\nclient_id = \"{CLIENT}\"\n\
          redirect_uri = \"{back}\"\nscopes = \"openid profile\"\nsecret_file = \"region.secret\"\n\

@@ -14,6 +14,7 @@ use kenroku_jpki::{
     AuthAnchors, Challenge, CredentialId as Certificate, Kind as JpkiKind, Mode, Proofing, Refusal,
     RevocationSource, SignAnchors, SpentChallenge, ToBeSigned, ValidityChecked,
 };
+use kenroku_store::Tx;
 use kenroku_types::{Problem, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -26,6 +27,7 @@ use crate::model::{
 };
 use crate::person::{self, NewPerson, Registered};
 use crate::ticket::{Issued, Ticket, TicketKind};
+use crate::upstream::{SignedElsewhere, SignedLink};
 
 /// Which certificates are believed, and where their state is learned. Put into the app by whoever runs the
 /// installation; without it no card is accepted.
@@ -89,6 +91,24 @@ impl Act {
             Act::SignIn => "いしかわIDにログインします。",
         }
     }
+
+    /// What is signed with an app instead of at a reader.
+    const fn text_of_app(self) -> &'static str {
+        match self {
+            Act::Register => {
+                "いしかわIDをつくります。カードの氏名・生年月日・性別・住所を登録します。次からこのアプリでもログインできるようにします。"
+            }
+            Act::Replace => {
+                "いしかわIDの登録内容を、カードの氏名・生年月日・性別・住所で新しくします。次からこのアプリでもログインできるようにします。"
+            }
+            Act::SignIn => self.text(),
+        }
+    }
+
+    /// The sentence that somebody signs for this, with an app or at a reader.
+    pub(crate) const fn says(self, by_app: bool) -> &'static str {
+        if by_app { self.text_of_app() } else { self.text() }
+    }
 }
 
 coded! {
@@ -126,16 +146,23 @@ struct Body {
     relying_party: String,
     nonce: String,
     issued_at: i64,
+    /// Whether it is signed with an app (署名API) instead of at a reader.
+    #[serde(default)]
+    by_app: bool,
 }
 
-/// Issues the ticket of a card ceremony.
-pub(crate) async fn begin(
+/// Issues the ticket of a card ceremony: with a code for a reader, or to be signed `by_app`.
+///
+/// # Errors
+/// When the store fails.
+pub async fn begin(
     identity: &Identity,
     act: Act,
     class: AccountClass,
     person: Option<PersonId>,
     next: &str,
     origin: &str,
+    by_app: bool,
 ) -> Result<Issued> {
     let body = Body {
         act: act.code().to_owned(),
@@ -144,8 +171,10 @@ pub(crate) async fn begin(
         relying_party: origin.to_owned(),
         nonce: hex::encode(identity.env().rng.bytes::<32>()),
         issued_at: identity.env().now().micros(),
+        by_app,
     };
-    identity.issue(act.kind(), person, &body, true).await
+    // Without a code no reader finds it.
+    identity.issue(act.kind(), person, &body, !by_app).await
 }
 
 /// Where a finished sign-in leads.
@@ -158,8 +187,9 @@ fn to_be_signed(id: TicketId, body: &Body) -> Result<(Act, ToBeSigned)> {
     let nonce: [u8; 32] =
         hex::decode(&body.nonce).ok().and_then(|n| n.try_into().ok()).ok_or(IdentityError::Over)?;
     let session = id.to_string();
-    let tbs = ToBeSigned::new(act.card_act().word(), &body.relying_party, &session, &nonce, act.text())
-        .map_err(|e| IdentityError::Inner(Box::new(Problem::from(Refusal::from(e)))))?;
+    let tbs =
+        ToBeSigned::new(act.card_act().word(), &body.relying_party, &session, &nonce, act.says(body.by_app))
+            .map_err(|e| IdentityError::Inner(Box::new(Problem::from(Refusal::from(e)))))?;
     Ok((act, tbs))
 }
 
@@ -185,6 +215,8 @@ struct Proofed {
     attributes: Attributes,
     credentials: Vec<NewCredential>,
     simulated: bool,
+    /// By what: a card in a reader, or an app.
+    source: String,
 }
 
 impl Identity {
@@ -264,7 +296,86 @@ impl Identity {
         let proofed = self.proofed(&proofing).await?;
         let person = ticket.person.or(known.map(|k| k.person));
         let class = AccountClass::from_code(&body.class).unwrap_or(AccountClass::Resident);
-        Ok(self.card_proves(ticket.id, person, class, proofed).await?)
+        Ok(self.card_proves(ticket.id, person, class, proofed, None).await?)
+    }
+
+    /// What an app is asked to let the card sign: the SHA-256 of what the person reads.
+    ///
+    /// # Errors
+    /// [`IdentityError::Over`] when the ticket is none of an app's, or no longer open.
+    pub(crate) async fn card_digest(&self, id: TicketId) -> Result<[u8; 32]> {
+        let ticket = self.look_by_id(id).await?;
+        let body: Body = ticket.body()?;
+        let (_, tbs) = to_be_signed(ticket.id, &body)?;
+        if body.by_app { Ok(tbs.digest()) } else { Err(IdentityError::Over) }
+    }
+
+    /// Takes what a card signed by way of an app. The ticket is used up whatever it is worth; what came of it stands
+    /// in the ticket, for the browser that began it.
+    ///
+    /// The rules are those of a card in a reader, with one certificate instead of two: the app gives none for signing
+    /// in. In its place stands the app's own subject, which becomes a link: the person read that and signed it.
+    ///
+    /// # Errors
+    /// [`IdentityError::Over`].
+    pub(crate) async fn signed_elsewhere(
+        &self,
+        trust: &CardTrust,
+        id: TicketId,
+        from: &SignedElsewhere,
+    ) -> Result<()> {
+        let ticket = self.take_card(id).await?;
+        if let Err(Stopped(outcome, problem)) = self.judge_app(trust, &ticket, from).await {
+            tracing::info!(code = %problem.code, "what an app signed was refused");
+            let mut tx = self.db().begin().await?;
+            self.finish(&mut tx, id, outcome.code(), None).await?;
+            tx.commit().await?;
+        }
+        Ok(())
+    }
+
+    async fn judge_app(
+        &self,
+        trust: &CardTrust,
+        ticket: &Ticket,
+        from: &SignedElsewhere,
+    ) -> std::result::Result<(), Stopped> {
+        let body: Body = ticket.body()?;
+        let (act, tbs) = to_be_signed(ticket.id, &body)?;
+        if act == Act::SignIn || !body.by_app {
+            return Err(IdentityError::Over.into());
+        }
+        let now = self.env().now();
+        let spent = Challenge::new(tbs, Timestamp::from_micros(body.issued_at))
+            .spend(1, now)
+            .map_err(Refusal::from)?;
+        let sign = checked(&trust.sign, trust, &spent, &from.signature, now).await?;
+        let handle = self.handle_of(Kind::JpkiSign, &sign.credential()).await?;
+        let known = {
+            let mut tx = self.db().read().await.map_err(IdentityError::from)?;
+            credential::find(&mut tx, Kind::JpkiSign, &handle).await?
+        };
+        let mut credential = NewCredential::new(Kind::JpkiSign, handle);
+        credential.not_after = Some(sign.not_after());
+        let attributes = attributes_of(sign.attributes());
+        if !is_same(&attributes, &from.who) {
+            let p = Problem::new(403, "identity.other-signer", "Somebody else signed than signed in")
+                .next("Begin again, and use one card for both.");
+            return Err(Stopped(Outcome::Refused, p));
+        }
+        let proofed = Proofed {
+            attributes,
+            credentials: vec![credential],
+            simulated: !sign.is_production(),
+            source: from.provider.clone(),
+        };
+        // Whoever renewed the card has another certificate, and the same subject at the app as before.
+        let linked = self.by_subject(&from.who.issuer, &from.who.sub).await?;
+        let linked = linked.first().filter(|_| linked.len() == 1).map(|(_, person, _)| *person);
+        let person = ticket.person.or(known.map(|k| k.person)).or(linked);
+        let class = AccountClass::from_code(&body.class).unwrap_or(AccountClass::Resident);
+        self.card_proves(ticket.id, person, class, proofed, Some(from)).await?;
+        Ok(())
     }
 
     async fn card_signs_in(
@@ -293,6 +404,7 @@ impl Identity {
         person: Option<PersonId>,
         class: AccountClass,
         p: Proofed,
+        app: Option<&SignedElsewhere>,
     ) -> Result<(Outcome, Option<PersonId>)> {
         let at_home = p.attributes.municipality(kenroku_places::Places::shared()?).is_some();
         let class = match class {
@@ -303,7 +415,7 @@ impl Identity {
         let provenance = Provenance {
             method: ProofMethod::Jpki,
             assurance: Assurance::JpkiSign,
-            source: "card".to_owned(),
+            source: p.source,
             verified_at: self.env().now(),
         };
         let new = NewPerson {
@@ -316,9 +428,11 @@ impl Identity {
         };
         if person.is_some() {
             let prepared = self.prepare(new.clone()).await?;
+            let link = self.link_of(new.id, app).await?;
             let mut tx = self.db().begin().await?;
             match self.prove_again_in(&mut tx, &prepared).await {
                 Ok(()) => {
+                    self.store_link(&mut tx, link.as_ref()).await?;
                     self.finish(&mut tx, id, Outcome::Proved.code(), person).await?;
                     tx.commit().await?;
                     return Ok((Outcome::Proved, person));
@@ -334,6 +448,7 @@ impl Identity {
         let newcomer = NewPerson { id: self.env().id(), ..new };
         let who = newcomer.id;
         let prepared = self.prepare(newcomer).await?;
+        let link = self.link_of(who, app).await?;
         let mut tx = self.db().begin().await?;
         let outcome = match self.register_in(&mut tx, &prepared, person).await {
             Ok(Registered::Active) => Outcome::Registered,
@@ -343,9 +458,24 @@ impl Identity {
                 return Err(e);
             }
         };
+        self.store_link(&mut tx, link.as_ref()).await?;
         self.finish(&mut tx, id, outcome.code(), Some(who)).await?;
         tx.commit().await?;
         Ok((outcome, Some(who)))
+    }
+
+    async fn link_of(&self, person: PersonId, app: Option<&SignedElsewhere>) -> Result<Option<SignedLink>> {
+        match app {
+            Some(from) => self.prepare_signed_link(person, from).await,
+            None => Ok(None),
+        }
+    }
+
+    async fn store_link(&self, tx: &mut Tx, link: Option<&SignedLink>) -> Result<()> {
+        match link {
+            Some(link) => self.add_signed_link(tx, link).await,
+            None => Ok(()),
+        }
     }
 
     async fn handle_of(&self, kind: Kind, c: &Certificate) -> Result<credential::Handle> {
@@ -361,20 +491,45 @@ impl Identity {
         let mut sign =
             NewCredential::new(Kind::JpkiSign, self.handle_of(Kind::JpkiSign, &p.sign().credential()).await?);
         sign.not_after = Some(p.sign().not_after());
-        let a = p.attributes();
-        let (year, month, day) = a.birth.parts();
-        let sex = match a.sex {
-            kenroku_jpki::attributes::Sex::Male => Sex::Male,
-            kenroku_jpki::attributes::Sex::Female => Sex::Female,
-            kenroku_jpki::attributes::Sex::Unknown => Sex::Unknown,
-        };
-        let attributes = Attributes {
-            name: written(a.name.as_str(), &a.name.substituted()),
-            birth: Some(Birth { year, month, day }),
-            sex: Some(sex),
-            address: Some(written(a.address.as_str(), &a.address.substituted())),
-        };
-        Ok(Proofed { attributes, credentials: vec![auth, sign], simulated: !p.sign().is_production() })
+        Ok(Proofed {
+            attributes: attributes_of(p.attributes()),
+            credentials: vec![auth, sign],
+            simulated: !p.sign().is_production(),
+            source: "card".to_owned(),
+        })
+    }
+}
+
+/// Whether who signed in at the app and whose certificate signed are one person: nothing else ties the two answers
+/// together, and somebody who lets another sign a request of his must not become that person here. Name and birth are
+/// compared where the certificate has them without substitutes or gaps; one of them it must have.
+fn is_same(a: &Attributes, who: &kenroku_oidc::upstream::Person) -> bool {
+    use unicode_normalization::UnicodeNormalization as _;
+    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    let plain = |text: &str| text.nfkc().filter(|c| !c.is_whitespace()).collect::<String>();
+    let birth = a.birth.filter(|b| b.date().is_some());
+    let birth = birth.map(|b| who.text("birthdate").is_some_and(|t| digits(t) == digits(&b.to_string())));
+    let name = (!a.name.has_substitutes())
+        .then(|| who.text("name").is_some_and(|t| plain(t) == plain(&a.name.text)));
+    match (birth, name) {
+        (None, None) => false,
+        (birth, name) => birth.unwrap_or(true) && name.unwrap_or(true),
+    }
+}
+
+/// The four attributes of a certificate, as we keep them.
+fn attributes_of(a: &kenroku_jpki::attributes::Attributes) -> Attributes {
+    let (year, month, day) = a.birth.parts();
+    let sex = match a.sex {
+        kenroku_jpki::attributes::Sex::Male => Sex::Male,
+        kenroku_jpki::attributes::Sex::Female => Sex::Female,
+        kenroku_jpki::attributes::Sex::Unknown => Sex::Unknown,
+    };
+    Attributes {
+        name: written(a.name.as_str(), &a.name.substituted()),
+        birth: Some(Birth { year, month, day }),
+        sex: Some(sex),
+        address: Some(written(a.address.as_str(), &a.address.substituted())),
     }
 }
 

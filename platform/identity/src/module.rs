@@ -109,6 +109,8 @@ pub fn module() -> Module {
             &credential::SEED,
             &upstream::SUBJECT,
             &upstream::TOLD,
+            &upstream::LABEL,
+            &upstream::TOKEN,
         ])
         .routes(
             Routes::new()

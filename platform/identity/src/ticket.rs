@@ -30,6 +30,8 @@ coded! {
         CardProve = "card-prove",
         /// Away at another provider.
         Upstream = "upstream",
+        /// Choosing among those who share an ID of elsewhere.
+        UpstreamChoice = "upstream-choice",
         /// Setting up one-time codes.
         TotpNew = "totp-new",
         /// A sheet from a counter, which waits at home.
@@ -102,6 +104,10 @@ const TAKE_CARD: &Sql = sql!(
 const LOOK: &Sql = sql!(
     "select id, kind, person, body, expires_at, used_at, result from identity_ticket
      where tenant = $1 and id = $2 and secret_hash = $3"
+);
+const LOOK_BY_ID: &Sql = sql!(
+    "select id, kind, person, body, expires_at, used_at, result from identity_ticket
+     where tenant = $1 and id = $2 and used_at is null and expires_at > $3"
 );
 const LOOK_BY_CODE: &Sql = sql!(
     "select id, kind, person, body, expires_at, used_at, result from identity_ticket
@@ -266,6 +272,16 @@ impl Identity {
         let found: Option<(Option<PersonId>,)> =
             tx.opt(TAKE_PRESENT, params![T, &normal_code(code), now, now]).await?;
         found.and_then(|f| f.0).ok_or(IdentityError::Over)
+    }
+
+    /// Looks at an open ticket by its id alone, for those who hold its secret elsewhere.
+    ///
+    /// # Errors
+    /// [`IdentityError::Over`] when there is none.
+    pub(crate) async fn look_by_id(&self, id: TicketId) -> Result<Ticket> {
+        let now = self.env().now();
+        let found: Option<Ticket> = self.db().read().await?.opt(LOOK_BY_ID, params![T, id, now]).await?;
+        found.ok_or(IdentityError::Over)
     }
 
     /// Looks at the open ticket of a card's code without using it.

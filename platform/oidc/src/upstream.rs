@@ -57,6 +57,8 @@ pub struct Metadata {
     pub jwks_uri: String,
     /// Further claims.
     pub userinfo_endpoint: Option<String>,
+    /// Where tokens are given back (RFC 7009), if it takes them.
+    pub revocation_endpoint: Option<String>,
     /// Whether answers carry `iss` (RFC 9207 §3).
     pub names_itself: bool,
 }
@@ -88,6 +90,7 @@ impl Metadata {
             token_endpoint: need("token_endpoint", "token_endpoint is missing or not https")?,
             jwks_uri: need("jwks_uri", "jwks_uri is missing or not https")?,
             userinfo_endpoint: address("userinfo_endpoint").filter(|a| is_safe(a)),
+            revocation_endpoint: address("revocation_endpoint").filter(|a| is_safe(a)),
             names_itself: document.get("authorization_response_iss_parameter_supported")
                 == Some(&Value::Bool(true)),
         })

@@ -138,7 +138,11 @@ impl RegionId {
         let fits = get("response_type") == "code"
             && get("scope").split(' ').any(|s| s == "openid")
             && get("code_challenge_method") == "S256";
-        if fits { Ok(p) } else { Err(page("response_type、scope または code_challenge_method が違います。")) }
+        if fits {
+            Ok(p)
+        } else {
+            Err(page("response_type、scope または code_challenge_method が違います。"))
+        }
     }
 }
 
@@ -217,8 +221,7 @@ async fn token(State(app): State<RegionId>, headers: HeaderMap, body: String) ->
             "iss": app.0.issuer, "sub": visit.person, "aud": app.0.client, "nonce": visit.nonce, "name": name,
             "iat": now.secs(), "exp": now.plus(LIFE).secs(), "auth_time": now.secs(),
         });
-        let id_token =
-            app.0.key.sign("JWT", &claims).map_err(|_| ("server_error", "signing failed"))?;
+        let id_token = app.0.key.sign("JWT", &claims).map_err(|_| ("server_error", "signing failed"))?;
         let refresh = app.secret();
         app.memory().tokens.insert(refresh.clone(), visit.person);
         Ok(Json(json!({

@@ -72,6 +72,8 @@ struct Memory {
     refresh: HashMap<String, Token>,
     assertions: HashSet<String>,
     transactions: HashMap<String, Transaction>,
+    /// See [`DigitalAuthApp::swap_signer`].
+    other_signer: Option<u32>,
 }
 
 /// The stand-in. Cheap to clone.
@@ -162,6 +164,12 @@ impl DigitalAuthApp {
             .route("/api/sign-transactions", post(begin_signing))
             .route("/api/sign-transactions/{id}/result", get(signing_result))
             .with_state(self.clone())
+    }
+
+    /// The next transaction is signed by this resident, whoever signs in: what a relying party must notice, should
+    /// the real server ever let one person's signature come back with another's sign-in.
+    pub fn swap_signer(&self, resident: u32) {
+        self.memory().other_signer = Some(resident);
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory> {
@@ -320,8 +328,9 @@ async fn chosen(State(app): State<DigitalAuthApp>, body: String) -> Response {
         if !Resident::new(resident).can_sign() {
             return back(&redirect_uri, &[("error", "access_denied"), ("state", &state)]);
         }
+        let signer = memory.other_signer.take().unwrap_or(resident);
         match memory.transactions.get_mut(id) {
-            Some(t) if t.client == get("client_id") && t.signed_by.is_none() => t.signed_by = Some(resident),
+            Some(t) if t.client == get("client_id") && t.signed_by.is_none() => t.signed_by = Some(signer),
             _ => {
                 return back(&redirect_uri, &[("error", "invalid_request"), ("state", &state)]);
             }

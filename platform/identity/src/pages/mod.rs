@@ -58,6 +58,9 @@ pub(crate) fn routes() -> Routes {
         .post("/id/passkeys/code", own::code)
         .add(slow(Op::new(Method::GET, "/id/upstream/go", links::go)))
         .add(slow(Op::new(Method::GET, "/id/upstream/back", links::back)))
+        .get("/id/upstream/choose", links::choose_page)
+        .add(slow(Op::new(Method::POST, "/id/upstream/choose", links::choose)))
+        .get("/id/register/phone", register::phone)
         .get("/id/links", links::page)
         .get("/id/links/confirm", links::confirm_page)
         .post("/id/links/confirm", links::confirm)
@@ -105,6 +108,8 @@ pub(crate) struct View {
     facts: Vec<(Phrase, Phrase)>,
     passkey: Option<Passkey>,
     form: Option<FormView>,
+    /// A link that looks like the button it is: it leads to another site, which no form of ours may.
+    go: Option<(String, Phrase)>,
     wait: &'static str,
     rows_title: Phrase,
     rows: Vec<RowView>,

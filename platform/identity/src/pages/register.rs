@@ -5,6 +5,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kenroku_http::{App, Form, Json, Public, Query, RequestInfo, Result};
+use kenroku_types::Problem;
 use kenroku_ui::parts::Step;
 use kenroku_ui::{Link, Page, Phrase};
 use serde::{Deserialize, Serialize};
@@ -14,7 +15,8 @@ use crate::card::{Act, Outcome};
 use crate::error::IdentityError;
 use crate::model::{AccountClass, TicketId};
 use crate::session::Proved;
-use crate::ticket::{CLAIMED, Ticket, spaced};
+use crate::ticket::{CLAIMED, Issued, Ticket, spaced};
+use crate::upstream::Providers;
 use crate::{Identity, card};
 
 /// Names the ticket of a card between two pages; it opens nothing without the ticket's secret inside.
@@ -83,7 +85,7 @@ pub(super) struct Choice {
 }
 
 /// What will be read, before anything is.
-pub(super) async fn terms(_: Public, page: Page, Query(c): Query<Choice>) -> Response {
+pub(super) async fn terms(_: Public, app: App, page: Page, Query(c): Query<Choice>) -> Response {
     let t = |key: &str| page.t(key).phrase();
     let fact = |name: &str, value: &str| (t(name), t(value));
     let child = AccountClass::from_code(&c.class) == Some(AccountClass::Child);
@@ -121,7 +123,21 @@ pub(super) async fn terms(_: Public, page: Page, Query(c): Query<Choice>) -> Res
         facts.push(fact("identity-terms-secrets", "identity-terms-secrets-auth"));
     }
     facts.push(fact("identity-terms-not", "identity-never-number"));
+    let phone = app.get::<Providers>().is_ok_and(|p| p.all().iter().any(|p| p.sign_api.is_some()));
+    let phone = phone && signs;
+    let class: String = c.class.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(20).collect();
+    let steps = phone.then(|| Step {
+        title: t("identity-terms-phone"),
+        text: t("identity-terms-phone-text"),
+        time: t("identity-time-5"),
+        href: format!(
+            "/id/register/phone?act={}&class={class}&next={}",
+            act.code(),
+            super::encoded(inside(&c.next))
+        ),
+    });
     let v = View {
+        steps: steps.into_iter().collect(),
         lead: if signs { t("identity-terms-lead") } else { t("identity-terms-lead-sign-in") },
         facts,
         form: Some(FormView {
@@ -129,7 +145,7 @@ pub(super) async fn terms(_: Public, page: Page, Query(c): Query<Choice>) -> Res
             method: "post",
             hidden: vec![
                 ("act", act.code().to_owned()),
-                ("class", c.class.chars().take(20).collect()),
+                ("class", class),
                 ("next", inside(&c.next).to_owned()),
             ],
             button: if signs { t("identity-terms-agree") } else { t("identity-next") },
@@ -160,23 +176,61 @@ pub(super) async fn begin(
     let identity = app.get::<Identity>()?;
     let act = Act::of(&c.act).unwrap_or(Act::SignIn);
     let class = AccountClass::from_code(&c.class).unwrap_or(AccountClass::Resident);
-    let host = parts.headers.get(header::HOST).and_then(|v| v.to_str().ok()).unwrap_or("localhost");
-    let origin = match site(&identity, &info, &parts) {
-        Some(s) => s.origin,
-        None => format!("{}://{host}", if info.https { "https" } else { "http" }),
-    };
+    let origin = origin(&identity, &info, &parts);
     let person = me.0.filter(|_| act == Act::Replace).map(|s| s.person);
-    let issued = card::begin(&identity, act, class, person, inside(&c.next), &origin).await?;
+    let issued = card::begin(&identity, act, class, person, inside(&c.next), &origin, false).await?;
     let mut to = see_other("/id/card");
-    let secure = if info.https { "; Secure" } else { "" };
-    let cookie = format!(
-        "{COOKIE}={}.{}.{}; Path=/id; HttpOnly; SameSite=Lax; Max-Age=300{secure}",
-        issued.id, issued.secret, issued.code
-    );
-    if let Ok(v) = HeaderValue::from_str(&cookie) {
+    if let Ok(v) = HeaderValue::from_str(&ticket_cookie(&issued, info.https)) {
         to.headers_mut().append(SET_COOKIE, v);
     }
     Ok(to)
+}
+
+/// The name of this site, as whoever signs reads it.
+pub(super) fn origin(identity: &Identity, info: &RequestInfo, parts: &Parts) -> String {
+    let host = parts.headers.get(header::HOST).and_then(|v| v.to_str().ok()).unwrap_or("localhost");
+    match site(identity, info, parts) {
+        Some(s) => s.origin,
+        None => format!("{}://{host}", if info.https { "https" } else { "http" }),
+    }
+}
+
+/// The ticket, for the browser that began it.
+pub(super) fn ticket_cookie(issued: &Issued, https: bool) -> String {
+    let secure = if https { "; Secure" } else { "" };
+    let held = format!("{}.{}.{}", issued.id, issued.secret, issued.code);
+    format!("{COOKIE}={held}; Path=/id; HttpOnly; SameSite=Lax; Max-Age=300{secure}")
+}
+
+/// Signing with an app on the phone: what will be signed, word for word, and what happens next.
+pub(super) async fn phone(_: Public, app: App, page: Page, Query(c): Query<Choice>) -> Result<Response> {
+    let act = Act::of(&c.act).filter(|act| *act != Act::SignIn).unwrap_or(Act::Register);
+    let providers = app.get::<Providers>()?;
+    let p = providers.all().iter().find(|p| p.sign_api.is_some()).ok_or_else(Problem::not_found)?;
+    let t = |key: &str| page.t(key).phrase();
+    let name = super::links::title(&page, p).to_string();
+    let class: String = c.class.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(20).collect();
+    let next = super::encoded(inside(&c.next));
+    let v = View {
+        lead: page.t("identity-phone-lead").with("name", name.clone()).phrase(),
+        facts: vec![
+            (t("identity-phone-text"), Phrase::text(act.says(true))),
+            (t("identity-terms-secrets"), t("identity-phone-secret")),
+            (t("identity-phone-then"), t("identity-phone-then-text")),
+        ],
+        go: Some((
+            format!("/id/upstream/go?to={}&sign={}&class={class}&next={next}", p.name, act.code()),
+            page.t("identity-phone-go").with("name", name).phrase(),
+        )),
+        notes: vec![t("identity-card-tries"), t("identity-phone-refuse")],
+        links: vec![Link::new(
+            t("identity-phone-reader"),
+            format!("/id/register/terms?act={}&class={class}&next={next}", act.code()),
+        )],
+        ..View::default()
+    };
+    let title = page.t("identity-phone").phrase();
+    Ok(show_as(StatusCode::OK, page, title, v))
 }
 
 /// The ticket that the browser holds: id, secret, code.

@@ -11,6 +11,7 @@ mod link;
 mod provider;
 mod visit;
 
-pub use link::{LinkRow, Linked, SUBJECT, TOLD, Told};
+pub use link::{GivenBack, LABEL, LinkRow, Linked, SUBJECT, Sharer, TOKEN, TOLD, Told};
+pub(crate) use link::{SignedElsewhere, SignedLink};
 pub use provider::{Provider, Providers, UpstreamsError};
 pub use visit::{Arrived, Pending};

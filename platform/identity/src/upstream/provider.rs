@@ -6,12 +6,15 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use kenroku_access::Assurance;
+use kenroku_contracts::card::CardSignature;
 use kenroku_oidc::Scopes;
 use kenroku_oidc::jwk::{Alg, KeySet};
 use kenroku_oidc::jws::SigningKey;
 use kenroku_oidc::upstream::{Attempt, Metadata, Registration, client_assertion};
-use kenroku_outbound::{Caller, Outbound, OutboundError};
+use kenroku_outbound::{Answer, Caller, Outbound, OutboundError};
 use kenroku_types::{Env, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
@@ -70,6 +73,8 @@ struct Entry {
     assurance: String,
     #[serde(default)]
     shared: bool,
+    #[serde(default)]
+    sign_api: String,
 }
 
 fn openid() -> String {
@@ -112,6 +117,9 @@ pub struct Provider {
     pub assurance: Assurance,
     /// Whether one of its subjects may be linked to several people here (guardian and child, staff and citizen).
     pub shared: bool,
+    /// Where transactions begin by which people sign there with the certificate of their card (署名API of
+    /// デジタル認証アプリ); absent where they cannot.
+    pub sign_api: Option<String>,
     proof: Proof,
 }
 
@@ -140,7 +148,31 @@ impl Provider {
             acr_values: Vec::new(),
             assurance,
             shared: false,
+            sign_api: None,
             proof: Proof::Key(Box::new(key)),
+        }
+    }
+
+    /// The same with a secret.
+    pub fn with_secret(
+        name: &str,
+        title: (&str, &str),
+        issuer: &str,
+        registration: Registration,
+        assurance: Assurance,
+        secret: &str,
+    ) -> Self {
+        Provider {
+            name: name.to_owned(),
+            title: title.0.to_owned(),
+            title_en: title.1.to_owned(),
+            issuer: issuer.to_owned(),
+            registration,
+            acr_values: Vec::new(),
+            assurance,
+            shared: false,
+            sign_api: None,
+            proof: Proof::Secret(Zeroizing::new(secret.to_owned())),
         }
     }
 
@@ -148,6 +180,13 @@ impl Provider {
     #[must_use]
     pub fn shared(mut self) -> Self {
         self.shared = true;
+        self
+    }
+
+    /// Lets people sign there.
+    #[must_use]
+    pub fn signing(mut self, at: &str) -> Self {
+        self.sign_api = Some(at.to_owned());
         self
     }
 
@@ -191,6 +230,7 @@ impl Provider {
             acr_values: e.acr_values,
             assurance,
             shared: e.shared,
+            sign_api: Some(e.sign_api).filter(|a| !a.is_empty()),
             proof,
         })
     }
@@ -304,7 +344,29 @@ impl Providers {
         }
     }
 
-    /// Redeems a code; the ID token.
+    /// Adds to a form for the provider what proves who we are.
+    fn prove<'p>(
+        &self,
+        p: &'p Provider,
+        of: &Metadata,
+        env: &Env,
+        form: &mut Vec<(&'static str, String)>,
+    ) -> Result<Caller<'p>, UpstreamsError> {
+        const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+        let id = &p.registration.client_id;
+        match &p.proof {
+            Proof::Key(key) => {
+                let jwt = client_assertion(key, id, &of.token_endpoint, &env.rng, env.now())
+                    .map_err(|e| UpstreamsError::Config(e.to_string()))?;
+                form.push(("client_assertion_type", JWT_BEARER.to_owned()));
+                form.push(("client_assertion", jwt));
+                Ok(Caller::Nobody)
+            }
+            Proof::Secret(secret) => Ok(Caller::Basic(id, secret)),
+        }
+    }
+
+    /// Redeems a code.
     pub(super) async fn redeem(
         &self,
         p: &Provider,
@@ -312,36 +374,107 @@ impl Providers {
         attempt: &Attempt,
         code: &str,
         env: &Env,
-    ) -> Result<String, UpstreamsError> {
-        const JWT_BEARER: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-        let id = &p.registration.client_id;
+    ) -> Result<Redeemed, UpstreamsError> {
         let mut form = attempt.redeem(&p.registration, code);
-        let caller = match &p.proof {
-            Proof::Key(key) => {
-                let jwt = client_assertion(key, id, &of.token_endpoint, &env.rng, env.now())
-                    .map_err(|e| UpstreamsError::Config(e.to_string()))?;
-                form.push(("client_assertion_type", JWT_BEARER.to_owned()));
-                form.push(("client_assertion", jwt));
-                Caller::Nobody
-            }
-            Proof::Secret(secret) => Caller::Basic(id, secret),
-        };
+        let caller = self.prove(p, of, env, &mut form)?;
         let answer = self.0.out.post_form(&of.token_endpoint, caller, &form).await?;
-        let text = |name: &str| answer.json.get(name).and_then(Value::as_str).map(ToOwned::to_owned);
-        match text("id_token") {
-            Some(token) if answer.is_ok() => Ok(token),
-            _ => Err(UpstreamsError::Answer {
-                what: "the code",
-                status: answer.status,
-                error: text("error")
-                    .unwrap_or_default()
-                    .chars()
-                    .filter(char::is_ascii_graphic)
-                    .take(64)
-                    .collect(),
-            }),
+        match said(&answer, "id_token") {
+            Some(id_token) if answer.is_ok() => {
+                // The refresh token stands for everything that came with it (RFC 7009 §2.1).
+                let token = said(&answer, "refresh_token").or_else(|| said(&answer, "access_token"));
+                let token = token.filter(|_| of.revocation_endpoint.is_some()).map(Zeroizing::new);
+                Ok(Redeemed { id_token, token })
+            }
+            _ => Err(refused("the code", &answer)),
         }
     }
+
+    /// Gives a token back (RFC 7009 §2.1).
+    pub(super) async fn revoke(&self, p: &Provider, token: &str, env: &Env) -> Result<(), UpstreamsError> {
+        let of = self.metadata(p, env.now()).await?;
+        let at = of.revocation_endpoint.clone().unwrap_or_default();
+        let mut form = vec![("token", token.to_owned())];
+        let caller = self.prove(p, &of, env, &mut form)?;
+        let answer = self.0.out.post_form(&at, caller, &form).await?;
+        if answer.is_ok() { Ok(()) } else { Err(refused("a token given back", &answer)) }
+    }
+
+    /// A token of our own, for what concerns nobody in particular (RFC 6749 §4.4).
+    async fn own_token(&self, p: &Provider, env: &Env) -> Result<Zeroizing<String>, UpstreamsError> {
+        let of = self.metadata(p, env.now()).await?;
+        let mut form = vec![("grant_type", "client_credentials".to_owned())];
+        let caller = self.prove(p, &of, env, &mut form)?;
+        let answer = self.0.out.post_form(&of.token_endpoint, caller, &form).await?;
+        match said(&answer, "access_token") {
+            Some(token) if answer.is_ok() => Ok(Zeroizing::new(token)),
+            _ => Err(refused("the request for a token of ours", &answer)),
+        }
+    }
+
+    /// Begins a signature over the SHA-256 of a text: the id of the transaction.
+    ///
+    /// # Errors
+    /// [`UpstreamsError::Config`] where people cannot sign.
+    pub(super) async fn begin_signing(
+        &self,
+        p: &Provider,
+        digest: &[u8; 32],
+        env: &Env,
+    ) -> Result<String, UpstreamsError> {
+        let at = p.sign_api.as_deref().ok_or_else(|| cannot_sign(p))?;
+        let token = self.own_token(p, env).await?;
+        let body = serde_json::json!({ "digest": STANDARD.encode(digest) });
+        let answer = self.0.out.post_json(at, Caller::Bearer(&token), &body).await?;
+        // It goes into an address and comes back in one: nothing but what a UUID is made of.
+        let plain = |id: &String| {
+            (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
+        match said(&answer, "id").filter(plain) {
+            Some(id) if answer.is_ok() => Ok(id),
+            _ => Err(refused("the request to sign", &answer)),
+        }
+    }
+
+    /// What was signed in a transaction: certificate and signature, in base64 as a card reader would send them.
+    pub(super) async fn signed(
+        &self,
+        p: &Provider,
+        transaction: &str,
+        env: &Env,
+    ) -> Result<CardSignature, UpstreamsError> {
+        let at = p.sign_api.as_deref().ok_or_else(|| cannot_sign(p))?;
+        let token = self.own_token(p, env).await?;
+        let at = format!("{}/{transaction}/result", at.trim_end_matches('/'));
+        let answer = self.0.out.get(&at, Caller::Bearer(&token)).await?;
+        match (said(&answer, "certificate"), said(&answer, "signature")) {
+            (Some(certificate), Some(signature)) if answer.is_ok() => {
+                Ok(CardSignature { certificate, signature })
+            }
+            _ => Err(refused("the result of signing", &answer)),
+        }
+    }
+}
+
+/// What came for a code.
+pub(super) struct Redeemed {
+    /// Who it is.
+    pub id_token: String,
+    /// What we give back when the link ends; absent where the provider takes nothing back.
+    pub token: Option<Zeroizing<String>>,
+}
+
+fn said(answer: &Answer, name: &str) -> Option<String> {
+    answer.json.get(name).and_then(Value::as_str).map(ToOwned::to_owned)
+}
+
+fn refused(what: &'static str, answer: &Answer) -> UpstreamsError {
+    let error = said(answer, "error").unwrap_or_default();
+    let error = error.chars().filter(char::is_ascii_graphic).take(64).collect();
+    UpstreamsError::Answer { what, status: answer.status, error }
+}
+
+fn cannot_sign(p: &Provider) -> UpstreamsError {
+    UpstreamsError::Config(format!("[[upstream]] {} has no sign_api", p.name))
 }
 
 #[cfg(test)]

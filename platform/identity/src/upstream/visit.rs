@@ -1,9 +1,11 @@
 //! A visit to an upstream provider and back: what is kept meanwhile, and what the answer is worth.
 
-use kenroku_oidc::Params;
-use kenroku_oidc::upstream::{Ask, Attempt, UpstreamError};
+use kenroku_oidc::upstream::{Ask, Attempt, Person, UpstreamError};
+use kenroku_oidc::{Params, Scopes};
 use serde::{Deserialize, Serialize};
 
+use super::link::{Candidate, Sharer, SignedElsewhere};
+use crate::card::CardTrust;
 use crate::error::{IdentityError, Result};
 use crate::model::{LinkId, PersonId, SessionId, TicketId};
 use crate::session::{Proved, Session};
@@ -15,7 +17,25 @@ use crate::{After, Identity};
 #[derive(Clone, Debug, Serialize, Deserialize)]
 enum Purpose {
     SignIn(After),
-    Link { sid: SessionId, person: PersonId },
+    Link {
+        sid: SessionId,
+        person: PersonId,
+    },
+    /// Sign what a card would sign at a reader, for this ticket.
+    Sign {
+        ticket: TicketId,
+        transaction: String,
+    },
+}
+
+/// Somebody signed in with an ID that several people share; which of them is here?
+#[derive(Serialize, Deserialize)]
+struct Choice {
+    provider: String,
+    links: Vec<LinkId>,
+    issuer: String,
+    sub: String,
+    after: After,
 }
 
 /// What is kept on the server while the browser is away.
@@ -44,6 +64,10 @@ pub enum Arrived {
     Unknown(String),
     /// A link waits for the person to confirm it.
     ToConfirm(LinkId),
+    /// Several people share this ID: the ticket with which one of them is chosen.
+    ToChoose(Issued),
+    /// Somebody signed; the ticket of the card has what came of it.
+    Signed,
 }
 
 impl From<UpstreamsError> for IdentityError {
@@ -82,19 +106,37 @@ impl Identity {
         self.depart(all, p, Purpose::Link { sid: session.sid, person: session.person }).await
     }
 
+    /// Sends somebody to an upstream to sign there, with the certificate of their card, what the ticket of a card
+    /// ceremony asks for.
+    ///
+    /// # Errors
+    /// As [`Identity::visit_to_sign_in`]; [`IdentityError::Over`] when the ticket is no longer open.
+    pub async fn visit_to_sign(&self, all: &Providers, p: &Provider, ticket: TicketId) -> Result<Pending> {
+        let digest = self.card_digest(ticket).await?;
+        let transaction = all.begin_signing(p, &digest, self.env()).await?;
+        self.depart(all, p, Purpose::Sign { ticket, transaction }).await
+    }
+
     async fn depart(&self, all: &Providers, p: &Provider, purpose: Purpose) -> Result<Pending> {
         let of = all.metadata(p, self.env().now()).await?;
         let attempt = Attempt::new(&self.env().rng);
         let acr: Vec<&str> = p.acr_values.iter().map(String::as_str).collect();
-        let ask = Ask { acr_values: &acr, ..Ask::default() };
-        let address = attempt.address(&of, &p.registration, &ask)?;
+        let mut us = p.registration.clone();
+        let mut extra = Vec::new();
+        if let Purpose::Sign { transaction, .. } = &purpose {
+            // Name and birth, to see that who signs in there is who signs.
+            us.scopes = Scopes::parse("openid name birthdate sign").map_err(|_| IdentityError::Elsewhere)?;
+            extra.push(("sign_transaction_id", transaction.as_str()));
+        }
+        let ask = Ask { acr_values: &acr, extra: &extra, ..Ask::default() };
+        let address = attempt.address(&of, &us, &ask)?;
         let visit = Visit { provider: p.name.clone(), attempt, purpose };
         let ticket = self.issue(TicketKind::Upstream, None, &visit, false).await?;
         Ok(Pending { ticket, address })
     }
 
     /// Takes the answer that the browser brought back, with the ticket of its cookie. The ticket is gone before the
-    /// answer is looked at. To link, the session must be the very one that left.
+    /// answer is looked at. To link, the session must be the very one that left. `trust` judges what was signed.
     ///
     /// # Errors
     /// [`IdentityError::Over`], [`IdentityError::Refused`], [`IdentityError::Elsewhere`].
@@ -104,15 +146,17 @@ impl Identity {
         (id, secret): (TicketId, &str),
         answer: &Params,
         session: Option<&Session>,
+        trust: Option<&CardTrust>,
     ) -> Result<Arrived> {
         let visit: Visit = self.take(TicketKind::Upstream, id, secret).await?.body()?;
         let p = all.named(&visit.provider).ok_or(IdentityError::Over)?;
         let env = self.env();
         let of = all.metadata(p, env.now()).await?;
         let code = visit.attempt.answer(&of, answer)?;
-        let token = all.redeem(p, &of, &visit.attempt, code, env).await?;
+        let came = all.redeem(p, &of, &visit.attempt, code, env).await?;
         let ask = Ask::default();
-        let check = |keys: &_| visit.attempt.person(&token, keys, &of, &p.registration, &ask, env.now());
+        let check =
+            |keys: &_| visit.attempt.person(&came.id_token, keys, &of, &p.registration, &ask, env.now());
         let who = match check(&all.keys(p, env.now(), false).await?) {
             // It may have renewed its keys since we asked.
             Err(UpstreamError::Token("its signature is not valid")) => {
@@ -120,17 +164,12 @@ impl Identity {
             }
             other => other?,
         };
+        let token = came.token.as_ref().map(|t| t.as_str());
         match visit.purpose {
-            Purpose::SignIn(after) => Ok(match self.by_upstream(&who).await? {
-                Some(person) => {
-                    let how = Proved { assurance: p.assurance, amr: "fed" };
-                    Arrived::SignedIn(person, how, after)
-                }
-                None => Arrived::Unknown(p.name.clone()),
-            }),
+            Purpose::SignIn(after) => self.enter(p, &who, token, after).await,
             Purpose::Link { sid, person } => match session {
                 Some(s) if s.sid == sid && s.person == person => {
-                    Ok(Arrived::ToConfirm(self.begin_link(p, &who, s).await?))
+                    Ok(Arrived::ToConfirm(self.begin_link(p, &who, token, s).await?))
                 }
                 _ => {
                     tracing::warn!(
@@ -140,6 +179,77 @@ impl Identity {
                     Err(IdentityError::Refused)
                 }
             },
+            Purpose::Sign { ticket, transaction } => {
+                let trust = trust.ok_or(IdentityError::Elsewhere)?;
+                let signature = all.signed(p, &transaction, env).await?;
+                let from = SignedElsewhere { provider: p.name.clone(), who, signature, token: came.token };
+                self.signed_elsewhere(trust, ticket, &from).await?;
+                Ok(Arrived::Signed)
+            }
         }
     }
+
+    async fn enter(&self, p: &Provider, who: &Person, token: Option<&str>, after: After) -> Result<Arrived> {
+        let found = self.by_subject(&who.issuer, &who.sub).await?;
+        match found.as_slice() {
+            [] => Ok(Arrived::Unknown(p.name.clone())),
+            [(link, person, _)] => match self.link_used(*link, *person, token).await? {
+                true => Ok(Arrived::SignedIn(*person, by(p), after)),
+                false => Ok(Arrived::Unknown(p.name.clone())),
+            },
+            // The token is nobody's until somebody is chosen; whose it was before keeps the older one.
+            several => {
+                let links = several.iter().map(|(link, ..)| *link).collect();
+                let (issuer, sub) = (who.issuer.clone(), who.sub.clone());
+                let choice = Choice { provider: p.name.clone(), links, issuer, sub, after };
+                Ok(Arrived::ToChoose(self.issue(TicketKind::UpstreamChoice, None, &choice, false).await?))
+            }
+        }
+    }
+
+    /// Among whom the holder of this ticket chooses.
+    ///
+    /// # Errors
+    /// [`IdentityError::Over`].
+    pub async fn to_choose(&self, (id, secret): (TicketId, &str)) -> Result<Vec<Sharer>> {
+        let ticket = self.look(id, secret).await?;
+        if ticket.kind != TicketKind::UpstreamChoice
+            || ticket.used_at.is_some()
+            || ticket.expires_at <= self.env().now()
+        {
+            return Err(IdentityError::Over);
+        }
+        self.sharers(self.still(&ticket.body()?).await?).await
+    }
+
+    /// Signs in the person of one of the links that the ticket's holder may choose among.
+    ///
+    /// # Errors
+    /// [`IdentityError::Over`]; [`IdentityError::Refused`] for a link that is not among them.
+    pub async fn choose(
+        &self,
+        all: &Providers,
+        (id, secret): (TicketId, &str),
+        link: LinkId,
+    ) -> Result<(PersonId, Proved, After)> {
+        let choice: Choice = self.take(TicketKind::UpstreamChoice, id, secret).await?.body()?;
+        let p = all.named(&choice.provider).ok_or(IdentityError::Over)?;
+        let person = self.still(&choice).await?.into_iter().find(|(id, ..)| *id == link).map(|(_, p, _)| p);
+        let person = person.ok_or(IdentityError::Refused)?;
+        match self.link_used(link, person, None).await? {
+            true => Ok((person, by(p), choice.after)),
+            false => Err(IdentityError::Over),
+        }
+    }
+
+    /// Those of a choice whose links have not ended since.
+    async fn still(&self, choice: &Choice) -> Result<Vec<Candidate>> {
+        let now = self.by_subject(&choice.issuer, &choice.sub).await?;
+        Ok(now.into_iter().filter(|(id, ..)| choice.links.contains(id)).collect())
+    }
+}
+
+/// What a sign-in by this provider proves.
+fn by(p: &Provider) -> Proved {
+    Proved { assurance: p.assurance, amr: "fed" }
 }
