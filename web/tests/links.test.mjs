@@ -15,7 +15,7 @@ after(async () => {
   await browser?.close();
 });
 
-export async function withPassword(page, login, next = "/id") {
+async function withPassword(page, login, next = "/id") {
   await page.goto(`${BASE}/id/sign-in/password?next=${next}`);
   await page.fill("#id-login", login);
   await page.fill("#id-password", "kenroku-demo-2026");
@@ -77,3 +77,56 @@ for (const base of BASE ? [BASE] : [])
     assert.match(await page.locator("h1").innerText(), /つながっていません|まだ/);
     await context.close();
   });
+
+for (const base of BASE ? [BASE] : []) {
+  test(`two people who share an ID choose who is here at ${base}`, async () => {
+    for (const login of ["demo-kenmin", "demo-satogaeri"]) {
+      const context = await browser.newContext({ locale: "ja-JP" });
+      const page = await context.newPage();
+      await withPassword(page, login, "/id/links");
+      await unlinkAll(page);
+      await page.locator('a[href="/id/upstream/go?to=region&link=1"]').click();
+      await choose(page, "模擬　家族");
+      await page.waitForURL(/\/id\/links\/confirm/);
+      const button = page.locator('form[action="/id/links/confirm"] button');
+      await page.fill("#id-label", `よびな ${login}`);
+      await button.click();
+      await page.waitForURL(`${BASE}/id/links`);
+      await context.close();
+    }
+    const context = await browser.newContext({ locale: "ja-JP" });
+    const page = await context.newPage();
+    await page.goto(`${BASE}/id/sign-in?next=/id/links`);
+    await page.locator('a[href^="/id/upstream/go?to=region"]').click();
+    await choose(page, "模擬　家族");
+    await page.waitForURL(`${BASE}/id/upstream/choose`);
+    assert.equal(await page.locator('form[action="/id/upstream/choose"]').count(), 2);
+    await page.locator("button", { hasText: "よびな demo-satogaeri" }).click();
+    await page.waitForURL(`${BASE}/id/links`);
+    assert.match(await page.locator("main").innerText(), /よびな demo-satogaeri/);
+    // This provider takes its token back, and the person reads that it did. It takes a fresh proof of one's own.
+    await withPassword(page, "demo-satogaeri", "/id/links");
+    await page.locator('form[action="/id/links/end"] button').click();
+    await page.waitForURL(`${BASE}/id/links?ended=given-back`);
+    await context.close();
+  });
+
+  test(`a phone registers by a signature in the app at ${base}`, async () => {
+    const context = await browser.newContext({ locale: "ja-JP", viewport: { width: 360, height: 800 } });
+    const page = await context.newPage();
+    await page.goto(`${BASE}/id/register`);
+    await page.locator('a[href*="class=resident"]').click();
+    await page.locator('a[href^="/id/register/phone"]').click();
+    assert.match(await page.locator("main").innerText(), /いしかわIDをつくります/, "what is signed is read before");
+    await page.locator('a[href^="/id/upstream/go?to=dia&sign=register"]').click();
+    await choose(page, "架空");
+    await page.waitForURL(`${BASE}/id/card`);
+    await page.locator('form[action="/id/card/done"] button').click();
+    await page.waitForURL(/\/id(\?welcome=1|\/profile)$/);
+    await page.goto(`${BASE}/id/profile`);
+    assert.match(await page.locator("main").innerText(), /架空/);
+    await page.goto(`${BASE}/id/links`);
+    assert.equal(await page.locator('form[action="/id/links/end"]').count(), 1, "and the app signs in from now on");
+    await context.close();
+  });
+}

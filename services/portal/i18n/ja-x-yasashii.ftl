@@ -14,12 +14,13 @@ portal-snow-title = { $area }の 雪《ゆき》の 道《みち》
 portal-snow-lead = 雪《ゆき》を どける 道《みち》は { $all } あります。**{ $done }の 道《みち》**は 終わりました《おわりました》。
 portal-snow-rest = 今《いま》、雪《ゆき》を どける 車《くるま》は 出て《でて》いません。
 portal-as-of = の ようす
-portal-snow-delay = 安全《あんぜん》の ために、{ $minutes }分《ふん》くらい 遅れて《おくれて》 見せて《みせて》います
+portal-snow-delay-seconds = 安全《あんぜん》の ため、{ $n }秒《びょう》 前《まえ》の ようすを 見せています《みせています》
+portal-snow-delay-minutes = 安全《あんぜん》の ため、{ $n }分《ふん》 前《まえ》の ようすを 見せています《みせています》
 portal-snow-go = 道《みち》の ようすを 見る《みる》
 portal-segments = の 道《みち》
 portal-state-done = 終わりました《おわりました》
-portal-state-doing = 今《いま》 しています
-portal-state-part = 少し《すこし》 終わりました《おわりました》
+portal-state-doing = しています
+portal-state-part = すこし 終わりました《おわりました》
 portal-state-todo = まだです
 portal-state-unknown = わかりません
 

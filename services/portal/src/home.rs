@@ -129,12 +129,16 @@ fn roads(page: &Page, area: &Phrase, s: &SnowSummary) -> Snow {
     } else {
         page.t("portal-snow-rest").phrase()
     };
-    let minutes = s.delay.as_secs().div_ceil(60);
+    // In the words of the page about the roads.
+    let delay = match s.delay.as_secs() {
+        n if n < 120 => page.t("portal-snow-delay-seconds").with("n", n.to_string()),
+        n => page.t("portal-snow-delay-minutes").with("n", (n / 60).to_string()),
+    };
     Snow {
         title: page.t("portal-snow-title").with("area", area).phrase(),
         lead,
         as_of: page.time(s.as_of),
-        delay: page.t("portal-snow-delay").with("minutes", minutes.to_string()).phrase(),
+        delay: delay.phrase(),
         simulated: s.simulated,
         bar: units(&counts, &words.join(" ")),
         tally,

@@ -339,6 +339,24 @@ fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response 
     response
 }
 
+/// The way back to a service for somebody who was sent here to sign in and does not want to: `next` is where they
+/// would go on.
+pub(crate) fn cancel_path(next: &str) -> Option<String> {
+    let id: InteractionId = next.strip_prefix("/oidc/authorize/continue/")?.parse().ok()?;
+    Some(format!("/oidc/authorize/cancel/{id}"))
+}
+
+/// The name of the service for which this browser's person is to sign in; `None` when none is waiting.
+pub(crate) async fn service_waiting(
+    app: &App,
+    info: &RequestInfo,
+    parts: &Parts,
+    next: &str,
+) -> Option<String> {
+    let id: InteractionId = next.strip_prefix("/oidc/authorize/continue/")?.parse().ok()?;
+    Some(waiting(app, info, parts, id).await.ok()?.client.name().to_owned())
+}
+
 /// The interaction of this id, when it belongs to this browser.
 pub(super) async fn waiting(v: &Visit, id: InteractionId) -> Outcome<Asked> {
     let (op, issuer) = (Arc::clone(&v.op), v.issuer.clone());

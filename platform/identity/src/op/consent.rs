@@ -41,7 +41,7 @@ struct Consent {
 }
 
 /// The words for an attribute; `None` for one that has none.
-fn word(page: &Page, claim: &str) -> Phrase {
+pub(crate) fn word(page: &Page, claim: &str) -> Phrase {
     let key = match claim {
         "name" => "identity-op-claim-name",
         "family_name" => "identity-op-claim-family-name",

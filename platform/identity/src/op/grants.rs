@@ -167,13 +167,20 @@ impl Provider {
     pub async fn consents(&self, person: PersonId) -> Result<Vec<Agreement>, kenroku_types::Problem> {
         let mut tx = self.db.read().await?;
         let rows = sql::consents(&mut tx, person).await?;
+        let uses = sql::uses(&mut tx, person).await?;
         drop(tx);
         let mut out = Vec::with_capacity(rows.len());
-        for (client, _, claims, given_at) in rows {
-            let name = self.client(&client).await?.map_or_else(|| client.clone(), |c| c.name().to_owned());
+        for (client, scope, claims, given_at) in rows {
+            let known = self.client(&client).await?;
+            let name = known.as_ref().map_or_else(|| client.clone(), |c| c.name().to_owned());
+            let organisation = known.map(|c| c.policy.organisation.clone()).unwrap_or_default();
+            let offline = Scopes::parse(&scope).is_ok_and(|s| s.has("offline_access"));
+            let of_it = uses.iter().filter(|u| u.0 == client);
+            let last_used_at =
+                of_it.map(|(_, begun, renewed)| renewed.map_or(*begun, |r| r.max(*begun))).max();
             let decided: Option<Decided> = serde_json::from_value(claims).ok();
             let claims = decided.map(|d| d.yes.into_iter().collect()).unwrap_or_default();
-            out.push(Agreement { client, name, claims, given_at });
+            out.push(Agreement { client, name, organisation, claims, offline, given_at, last_used_at });
         }
         Ok(out)
     }
@@ -190,6 +197,9 @@ impl Provider {
         let mut tx = self.db.begin().await?;
         let was = sql::withdraw(&mut tx, person, client).await?;
         sql::end_grants_of_client(&mut tx, person, client, self.env.now()).await?;
+        if was {
+            crate::session::note(&mut tx, &self.env, person, "changed", "consent-withdrawn", "").await?;
+        }
         tx.commit().await?;
         Ok(was)
     }
@@ -202,8 +212,14 @@ pub struct Agreement {
     pub client: String,
     /// Its name.
     pub name: String,
+    /// Who runs it; empty when nobody said.
+    pub organisation: String,
     /// The attributes it may have.
     pub claims: Vec<String>,
+    /// Whether it may look them up while the person is away.
+    pub offline: bool,
     /// When.
     pub given_at: kenroku_types::Timestamp,
+    /// When the person last signed in there or it renewed its tokens; absent when all of that is long over.
+    pub last_used_at: Option<kenroku_types::Timestamp>,
 }

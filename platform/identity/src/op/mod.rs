@@ -42,7 +42,9 @@ use kenroku_http::{AppBuilder, Op, Routes};
 use kenroku_module::{HookError, Kind, Setting, Values};
 use kenroku_vault::Vault;
 
+pub(crate) use authorize::{cancel_path, service_waiting};
 pub use clients::{Client, NewClient, Policy, Registered};
+pub(crate) use consent::word as claim_word;
 pub use grants::Agreement;
 pub use keys::{ImportError, Imported};
 pub use logout::{EndedSessions, Messenger, TellClient};

@@ -449,6 +449,20 @@ const CONSENTS: &Sql = sql!(
      order by given_at desc, client"
 );
 
+/// When each grant of a person began, and when something of it was last renewed.
+const USES: &Sql = sql!(
+    "select g.client, g.created_at, max(r.used_at) from identity_op_grant g
+     left join identity_op_refresh r on r.tenant = g.tenant and r.grant_id = g.id
+     where g.tenant = $1 and g.person = $2 group by g.id, g.client, g.created_at"
+);
+
+pub(super) async fn uses(
+    tx: &mut Tx,
+    person: PersonId,
+) -> Result<Vec<(String, Timestamp, Option<Timestamp>)>> {
+    tx.all(USES, params![T, person]).await
+}
+
 /// Client, scope, claims, when.
 pub(super) type ConsentRow = (String, String, Value, Timestamp);
 

@@ -1,6 +1,7 @@
 //! The pages: one question a page, what comes next always said, the same without JavaScript where WebAuthn needs none.
 
 mod counter;
+mod consents;
 mod delegations;
 mod links;
 mod own;
@@ -61,6 +62,8 @@ pub(crate) fn routes() -> Routes {
         .get("/id/upstream/choose", links::choose_page)
         .add(slow(Op::new(Method::POST, "/id/upstream/choose", links::choose)))
         .get("/id/register/phone", register::phone)
+        .get("/id/consents", consents::page)
+        .post("/id/consents/withdraw", consents::withdraw)
         .get("/id/links", links::page)
         .get("/id/links/confirm", links::confirm_page)
         .post("/id/links/confirm", links::confirm)

@@ -77,6 +77,7 @@ pub(super) async fn home(
         v.steps.push(step("identity-passkeys-add", "identity-passkeys-add-text", "/id/passkeys"));
     }
     v.steps.push(step("identity-profile", "identity-profile-text", "/id/profile"));
+    v.steps.push(step("identity-consents", "identity-consents-text", "/id/consents"));
     if app.get::<crate::upstream::Providers>().is_ok_and(|p| !p.all().is_empty()) {
         v.steps.push(step("identity-links", "identity-links-text", "/id/links"));
     }
@@ -172,6 +173,9 @@ pub(super) async fn history(_: Authz<ViewOwn>, app: App, page: Page, me: Me) -> 
             ("ended", _) => t("identity-did-ended"),
             (_, "registered") => t("identity-did-registered"),
             (_, "proved-again") => t("identity-did-proved"),
+            (_, "consent-withdrawn") => t("identity-did-withdrew"),
+            (_, "linked") => t("identity-did-linked"),
+            (_, "unlinked") => t("identity-did-unlinked"),
             (_, way) if way.starts_with("added-") => t("identity-did-added"),
             (_, way) if way.starts_with("removed-") => t("identity-did-removed"),
             (_, "delegation-used") => t("identity-did-acted"),

@@ -47,7 +47,9 @@ pub(super) async fn page(
     _: Public,
     app: App,
     page: Page,
+    info: RequestInfo,
     me: Me,
+    parts: Parts,
     Query(wish): Query<Wish>,
 ) -> Result<Response> {
     let next = inside(&wish.next).to_owned();
@@ -58,13 +60,23 @@ pub(super) async fn page(
         return Ok(see_other(&next));
     }
     let elsewhere = super::links::ways(&app, &page, &wish.next, wish.need());
-    Ok(choices(page, &wish, elsewhere))
+    let service = crate::op::service_waiting(&app, &info, &parts, &next).await;
+    Ok(choices(page, &wish, elsewhere, service))
 }
 
-fn choices(page: Page, wish: &Wish, elsewhere: Vec<Step>) -> Response {
+/// The way back to the service that sent somebody here.
+fn back_to_service(page: &Page, next: &str) -> Option<Link> {
+    Some(Link::new(page.t("identity-back-to-service").phrase(), crate::op::cancel_path(next)?))
+}
+
+fn choices(page: Page, wish: &Wish, elsewhere: Vec<Step>, service: Option<String>) -> Response {
     let t = |key: &str| page.t(key).phrase();
     let (need, query) = (wish.need(), wish.query());
-    let mut v = View { lead: t("identity-sign-in-lead"), ..View::default() };
+    let lead = match service {
+        Some(name) => page.t("identity-sign-in-for").with("service", name).phrase(),
+        None => t("identity-sign-in-lead"),
+    };
+    let mut v = View { lead, ..View::default() };
     if need > Assurance::PasswordOtp {
         v.notice = Some(("info", t("identity-need"), t("identity-need-text")));
     }
@@ -102,6 +114,7 @@ fn choices(page: Page, wish: &Wish, elsewhere: Vec<Step>) -> Response {
         Link::new(t("identity-start-link"), "/id/start"),
         Link::new(t("identity-help"), "/id/help"),
     ];
+    v.links.extend(back_to_service(&page, inside(&wish.next)));
     let title = t("identity-sign-in");
     show_as(StatusCode::OK, page, title, v)
 }
@@ -199,7 +212,10 @@ fn password_form(page: Page, login: String, next: &str, wrongs: Vec<kenroku_ui::
             ..FormView::default()
         }),
         notes: vec![t("identity-password-after")],
-        links: vec![Link::new(t("identity-help"), "/id/help")],
+        links: [Link::new(t("identity-help"), "/id/help")]
+            .into_iter()
+            .chain(back_to_service(&page, inside(next)))
+            .collect(),
         ..View::default()
     }
 }

@@ -398,7 +398,7 @@ impl Identity {
         let (id, subject): (LinkId, _) = (self.env().id(), vault_subject(person));
         let handle = self.handle(&from.who.issuer, &from.who.sub, None).await?;
         let sealer = self.vault().sealer(T, &[subject], &[&SUBJECT, &TOLD, &TOKEN]).await?;
-        let token = from.token.as_ref().map(|t| sealer.seal(TOKEN.at(subject, id.uuid()), &t.to_string()));
+        let token = from.token.as_ref().map(|t| sealer.seal(TOKEN.at(subject, id.uuid()), &**t));
         Ok(Some(SignedLink {
             id,
             person,

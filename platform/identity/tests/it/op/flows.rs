@@ -86,8 +86,16 @@ async fn consent_taken_back_ends_what_the_client_holds(db: Db) {
     let tokens = w.redeem(&code).await.json();
     let given = w.op.consents(person).await.unwrap();
     assert_eq!((given.len(), given[0].name.as_str()), (1, "例示サービス"));
+    assert!(given[0].last_used_at.is_some() && !given[0].offline);
+    // The person sees it, and one press ends it.
+    let page = b.get("/id/consents").await.text();
+    assert!(page.contains("例示サービス") && page.contains("name=\"client\" value=\"rp\""), "{page}");
     assert!(w.active(tokens["access_token"].as_str().unwrap()).await);
-    assert!(w.op.withdraw_consent(person, "rp").await.unwrap());
+    let done = b.submit("/id/consents/withdraw", &[("client", "rp")]).await;
+    assert_eq!(done.header("location"), "/id/consents?withdrawn=1");
+    assert!(b.get("/id/consents?withdrawn=1").await.text().contains("同意をやめました"));
+    let again = b.submit("/id/consents/withdraw", &[("client", "rp")]).await;
+    assert_eq!(again.header("location"), "/id/consents");
     assert!(!w.active(tokens["access_token"].as_str().unwrap()).await);
     assert_eq!(w.refresh(tokens["refresh_token"].as_str().unwrap()).await.json()["error"], "invalid_grant");
     assert_eq!(b.follow(&request(&[("prompt", "none")]), false).await.error(), "consent_required");
@@ -171,6 +179,13 @@ async fn whoever_does_not_want_to_sign_in_goes_back(db: Db) {
     let mut b = w.stranger();
     let next = b.follow(&request(&[]), false).await.sign_in()["next"].clone();
     let cancel = next.replace("/continue/", "/cancel/");
+    for page in ["/id/sign-in", "/id/sign-in/password"] {
+        let text = b.get(&format!("{page}?next={next}")).await.text();
+        assert!(text.contains(&format!("href=\"{cancel}\"")), "{page} leads back: {text}");
+    }
+    assert!(b.get(&format!("/id/sign-in?next={next}")).await.text().contains("例示サービス"));
+    let stranger = w.stranger().get(&format!("/id/sign-in?next={next}")).await.text();
+    assert!(!stranger.contains("例示サービス"), "another browser learns nothing of it");
     assert_eq!(b.follow(&cancel, false).await.error(), "access_denied");
     assert_eq!(b.follow(&next, false).await.status(), 410, "and the request is over");
 }
