@@ -29,6 +29,7 @@ const ALL_PAGES = [
   "/about/contact",
   "/about/accessibility",
   "/developers",
+  "/developers/id",
   "/staff/sign-in",
   "/id/sign-in",
   "/id/sign-in/password",
@@ -37,6 +38,7 @@ const ALL_PAGES = [
   "/id/register",
   "/id/register/terms?act=register&class=resident",
   "/id/register/terms?act=desk&class=child",
+  "/id/register/phone?act=register&class=resident",
   "/snow?area=17211&view=age",
   "/snow/segments/{done}",
   ...OWN_PAGES,
@@ -62,6 +64,8 @@ const STAFF_PAGES = {
   "/staff/identity/counter/person": "demo-counter",
   "/staff/identity/counter/child": "demo-counter",
   "/staff/identity/counter/find": "demo-counter",
+  "/staff/identity/people": "demo-id",
+  "/staff/identity/clients": "demo-operator",
 };
 const PASSWORD = "kenroku-demo-2026";
 export const PAGES =

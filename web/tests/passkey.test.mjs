@@ -19,6 +19,8 @@ const OWN = [
   "/id/history",
   "/id/delegations",
   "/id/delegations/invite",
+  "/id/links",
+  "/id/consents",
   "/id/help",
 ];
 

@@ -20,7 +20,7 @@ pub struct DemoAccount {
     pub login: &'static str,
     /// What it shows.
     pub ja: &'static str,
-    class: AccountClass,
+    pub(crate) class: AccountClass,
     name: &'static str,
     born: &'static str,
     sex: Sex,

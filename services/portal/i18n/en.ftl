@@ -71,6 +71,9 @@ portal-open-sources-2 = Towns: Geolonia address data (CC BY 4.0).
 # Developers
 portal-developers = Developers
 portal-dev-lead = Public information is open at once. To connect a device, ask the staff in charge for a key.
+portal-dev-id = Sign people in with Ishikawa ID
+portal-dev-id-1 = Any OpenID Connect library connects in ten minutes. There are examples that run as they are, trial accounts and the list of items.
+portal-dev-id-go = How to connect
 portal-dev-try = Try it
 portal-dev-try-1 = This one line finds a town by its name.
 portal-dev-device = Connect a plough's GPS

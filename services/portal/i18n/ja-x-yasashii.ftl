@@ -71,6 +71,9 @@ portal-open-sources-2 = 町《まち》の 場所《ばしょ》: Geolonia ｜�
 # Developers
 portal-developers = プログラムを 作る《つくる》 人《ひと》へ
 portal-dev-lead = データは すぐに 使えます《つかえます》。機械《きかい》を つなぐときは、役所《やくしょ》の 人《ひと》から 鍵《かぎ》を もらってください。
+portal-dev-id = いしかわIDで ログインできる ように する
+portal-dev-id-1 = 10分《ぷん》で つながります。そのまま 動く《うごく》 例《れい》が あります。
+portal-dev-id-go = いしかわIDを つなぐ
 portal-dev-try = はじめに
 portal-dev-try-1 = この 1行《ぎょう》で、町《まち》の 名前《なまえ》から 場所《ばしょ》が わかります。
 portal-dev-device = GPSを つなぐ

@@ -71,6 +71,9 @@ portal-open-sources-2 = 町・字の位置: Geolonia 住所データ（CC BY 4.0
 # Developers
 portal-developers = 開発者の方へ
 portal-dev-lead = 公開の情報はすぐに使えます。機器をつなぐには、担当の職員から鍵を受け取ってください。
+portal-dev-id = いしかわIDでログインできるようにする
+portal-dev-id-1 = OpenID Connect の部品なら、10分でつながります。コピーして動く例、お試しの利用者、項目の一覧があります。
+portal-dev-id-go = いしかわIDでログインするサービスをつくる
 portal-dev-try = まず試す
 portal-dev-try-1 = 次の一行で、町の名前から位置を調べられます。
 portal-dev-device = 除雪車のGPSをつなぐ

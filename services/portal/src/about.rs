@@ -97,7 +97,9 @@ async fn developers(_: Public, page: Page) -> Html<About> {
     let mut reference =
         section(&page, "portal-dev-reference", &["portal-dev-reference-1", "portal-dev-reference-2"]);
     reference.links.push(Link::new(Phrase::text("/openapi.json"), "/openapi.json"));
-    answer(page, "portal-developers", "portal-dev-lead", vec![try_it, device, reference])
+    let mut id = section(&page, "portal-dev-id", &["portal-dev-id-1"]);
+    id.links.push(Link::new(page.t("portal-dev-id-go").phrase(), "/developers/id"));
+    answer(page, "portal-developers", "portal-dev-lead", vec![id, try_it, device, reference])
 }
 
 #[cfg(test)]

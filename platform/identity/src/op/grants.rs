@@ -33,6 +33,11 @@ pub(super) fn attributes(scope: &Scopes, claims: &ClaimsRequest) -> Vec<String> 
     all.into_iter().map(ToOwned::to_owned).collect()
 }
 
+/// The attributes that a scope alone asks for.
+pub(crate) fn claims_of(scope: &str) -> Vec<String> {
+    Scopes::parse(scope).map(|s| attributes(&s, &ClaimsRequest::default())).unwrap_or_default()
+}
+
 /// Attributes of a grant, by where they are told.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct GrantedClaims {

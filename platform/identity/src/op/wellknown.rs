@@ -1,7 +1,7 @@
 //! The provider's description of itself and its public keys.
 
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kenroku_http::{App, Public, RequestInfo};
 use kenroku_oidc::discovery::{Provider as Described, document};
@@ -29,21 +29,27 @@ fn cached(outcome: Outcome<Value>) -> Response {
 
 /// GET /.well-known/openid-configuration and /.well-known/oauth-authorization-server
 pub(super) async fn configuration(_: Public, app: App, info: RequestInfo, parts: Parts) -> Response {
-    let outcome = async {
-        let op = app.get::<Provider>()?;
-        let issuer = op.issuer(&info, &parts.headers)?;
-        let ring = op.ring().await?;
-        let claims = Claim::ALL.map(Claim::name);
-        Ok(document(&Described {
-            issuer: &issuer,
-            scopes: &op.scopes,
-            claims: &claims,
-            acr: &acr_values(),
-            id_token_algs: &ring.algs(),
-            ui_locales: &["ja", "en"],
-        }))
-    };
-    cached(outcome.await)
+    cached(described(&app, &info, &parts.headers).await)
+}
+
+async fn described(app: &App, info: &RequestInfo, headers: &HeaderMap) -> Outcome<Value> {
+    let op = app.get::<Provider>()?;
+    let issuer = op.issuer(info, headers)?;
+    let ring = op.ring().await?;
+    let claims = Claim::ALL.map(Claim::name);
+    Ok(document(&Described {
+        issuer: &issuer,
+        scopes: &op.scopes,
+        claims: &claims,
+        acr: &acr_values(),
+        id_token_algs: &ring.algs(),
+        ui_locales: &["ja", "en"],
+    }))
+}
+
+/// The same, for the page that explains it; `None` where the provider has no name.
+pub(crate) async fn description(app: &App, info: &RequestInfo, headers: &HeaderMap) -> Option<Value> {
+    described(app, info, headers).await.ok()
 }
 
 /// GET /oidc/jwks

@@ -3,6 +3,7 @@
 mod counter;
 mod consents;
 mod delegations;
+mod developers;
 mod links;
 mod own;
 mod register;
@@ -62,6 +63,7 @@ pub(crate) fn routes() -> Routes {
         .get("/id/upstream/choose", links::choose_page)
         .add(slow(Op::new(Method::POST, "/id/upstream/choose", links::choose)))
         .get("/id/register/phone", register::phone)
+        .get("/developers/id", developers::page)
         .get("/id/consents", consents::page)
         .post("/id/consents/withdraw", consents::withdraw)
         .get("/id/links", links::page)
