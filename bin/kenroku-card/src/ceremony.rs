@@ -7,7 +7,7 @@ use kenroku_jpki::{ChallengeError, NONCE_BYTES, ToBeSigned};
 
 use crate::card::{Card, CardError, Signed, Tries};
 use crate::channel::Channel;
-use crate::secret::{Password, Pin};
+use crate::secret::{Password, Pin, SecretError};
 use crate::server::{Server, ServerError};
 
 /// Why a ceremony ended without an outcome.
@@ -31,6 +31,9 @@ pub enum CeremonyError {
     /// The person said no.
     #[error("中止しました。カードには何も送っていません。")]
     Declined,
+    /// What was typed has not the form of the secret; the card was not asked.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
     /// Nobody could be asked.
     #[error("入力を読み取れません: {0}")]
     Input(String),
@@ -48,7 +51,7 @@ pub trait Person {
     ///
     /// # Errors
     /// When nobody can be asked.
-    fn risks_last_try(&mut self, what: &str) -> Result<bool, CeremonyError>;
+    fn risks_last_try(&mut self, what: Asked) -> Result<bool, CeremonyError>;
 
     /// Asks for the PIN, showing how many tries are left.
     ///
@@ -61,6 +64,15 @@ pub trait Person {
     /// # Errors
     /// When nobody can be asked, or the entry cannot be a password.
     fn password(&mut self, tries: Tries) -> Result<Password, CeremonyError>;
+}
+
+/// A secret that is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// 利用者証明用の暗証番号.
+    Pin,
+    /// 署名用のパスワード.
+    Password,
 }
 
 /// Which acts a command stands for.
@@ -110,14 +122,14 @@ pub fn run<C: Channel>(
     // Both are looked at before either is used, so that nobody types a PIN for a card that cannot sign.
     let auth_tries = usable(jpki.auth_tries()?)?;
     let sign_tries = if needs_signing { Some(usable(jpki.sign_tries()?)?) } else { None };
-    if auth_tries.is_last() && !person.risks_last_try("利用者証明用の暗証番号")? {
+    if auth_tries.is_last() && !person.risks_last_try(Asked::Pin)? {
         return Err(CeremonyError::Declined);
     }
     let pin = person.pin(auth_tries)?;
     let auth = jpki.sign_in(pin, &text)?;
     let sign = match sign_tries {
         Some(tries) => {
-            if tries.is_last() && !person.risks_last_try("署名用のパスワード")? {
+            if tries.is_last() && !person.risks_last_try(Asked::Password)? {
                 return Err(CeremonyError::Declined);
             }
             let password = person.password(tries)?;

@@ -24,3 +24,4 @@ pub mod channel;
 pub mod reader;
 pub mod secret;
 pub mod server;
+pub mod words;

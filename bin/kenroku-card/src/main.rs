@@ -6,69 +6,80 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 use clap::{Args, Parser, Subcommand};
 use kenroku_card::card::{Card, Tries};
-use kenroku_card::ceremony::{self, CeremonyError, Person, Started};
+use kenroku_card::ceremony::{self, Asked, CeremonyError, Person, Started};
 use kenroku_card::reader::{self, Reader};
 use kenroku_card::secret::{Password, Pin};
-use kenroku_card::server::Http;
+use kenroku_card::server::{Http, ServerError};
+use kenroku_card::words::Lang;
 use zeroize::Zeroizing;
 
-/// マイナンバーカードで、いしかわIDの登録とサインインをします。
+/// マイナンバーカードで、いしかわIDの登録とサインインをします。 / Registers and signs in to Ishikawa ID with a My Number card.
 #[derive(Parser)]
 struct Cli {
+    /// ことば / Language: ja, en（なければ環境の LANG / otherwise by LANG）
+    #[arg(long, global = true, value_parser = ["ja", "en"])]
+    lang: Option<String>,
     #[command(subcommand)]
     what: What,
 }
 
 #[derive(Subcommand)]
 enum What {
-    /// 登録・再登録（暗証番号と署名用パスワードを使います）
+    /// 登録・再登録（暗証番号と署名用パスワードを使います） / Register, or renew a registration
     Register(Ceremony),
-    /// サインイン・本人の確認（暗証番号を使います）
+    /// サインイン・本人の確認（暗証番号を使います） / Sign in
     SignIn(Ceremony),
-    /// つながっているカードリーダーを表示します
+    /// つながっているカードリーダーを表示します / List the card readers
     Readers,
 }
 
 #[derive(Args)]
 struct Ceremony {
-    /// サーバーの住所（画面に出ているもの）
+    /// サーバーの住所（画面に出ているもの） / Address of the server, as in the browser
     #[arg(long)]
     server: String,
-    /// 画面に出ている番号
+    /// 画面に出ている番号 / The code that the page shows
     #[arg(long)]
     ticket: String,
-    /// 使うカードリーダーの名前（なければ最初にカードが置かれたもの）
+    /// 使うカードリーダーの名前（なければ最初にカードが置かれたもの） / Name of the reader to use
     #[arg(long)]
     reader: Option<String>,
-    /// カードが置かれるのを待つ秒数
+    /// カードが置かれるのを待つ秒数 / Seconds to wait for a card
     #[arg(long, default_value_t = 60)]
     wait: u64,
-    /// 信頼する認証局の証明書（PEM）
+    /// 信頼する認証局の証明書（PEM） / CA certificates to trust
     #[arg(long)]
     ca: Option<PathBuf>,
-    /// 答えを標準入力から一行ずつ読みます（キオスクの画面や試験のため）
+    /// 答えを標準入力から一行ずつ読みます（キオスクの画面や試験のため） / Read the answers from standard input
     #[arg(long)]
     stdin: bool,
-    /// 模擬カードの住民番号（0〜999）。リーダーは使いません
+    /// 模擬カードの住民番号（0〜999）。リーダーは使いません / Number of a simulated resident, instead of a reader
     #[cfg(feature = "simulated")]
     #[arg(long)]
     simulated: Option<u32>,
 }
 
 fn main() -> ExitCode {
-    match run(Cli::parse().what) {
+    let cli = Cli::parse();
+    let lang = Lang::chosen(cli.lang.as_deref(), environment);
+    match run(cli.what, lang) {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
-            println!("{e:#}");
+            println!("{}", lang.error(&e));
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(what: What) -> Result<()> {
+#[expect(clippy::disallowed_methods, reason = "the language of a terminal stands in its environment")]
+fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+fn run(what: What, lang: Lang) -> Result<()> {
     let (started, args) = match what {
         What::Register(args) => (Started::Register, args),
         What::SignIn(args) => (Started::SignIn, args),
@@ -79,9 +90,9 @@ fn run(what: What) -> Result<()> {
             return Ok(());
         }
     };
-    let roots = args.ca.as_ref().map(std::fs::read).transpose().context("認証局の証明書を読み取れません")?;
+    let roots = args.ca.as_ref().map(std::fs::read).transpose().map_err(|_| ServerError::Roots)?;
     let server = Http::new(&args.server, roots.as_deref())?;
-    let mut person = Terminal { stdin: args.stdin };
+    let mut person = Terminal { stdin: args.stdin, lang, started };
     #[cfg(feature = "simulated")]
     if let Some(number) = args.simulated {
         let resident = kenroku_sim_card::Resident::new(number);
@@ -94,19 +105,21 @@ fn run(what: What) -> Result<()> {
         let pki = kenroku_sim_card::Pki::shipped()?;
         let card = kenroku_sim_card::Card::of(&resident, &pki, kenroku_sim_card::card::Token::Card)?;
         let outcome = ceremony::run(started, &args.ticket, &server, &mut Card::new(card), &mut person)?;
-        println!("{}", outcome.message);
+        println!("{}", lang.outcome(&outcome));
         return Ok(());
     }
-    println!("マイナンバーカードをカードリーダーに置いてください。");
+    println!("{}", lang.put_card());
     let reader = Reader::wait(args.reader.as_deref(), Duration::from_secs(args.wait))?;
     let outcome = ceremony::run(started, &args.ticket, &server, &mut Card::new(reader), &mut person)?;
-    println!("{}", outcome.message);
+    println!("{}", lang.outcome(&outcome));
     Ok(())
 }
 
 /// The person at a terminal.
 struct Terminal {
     stdin: bool,
+    lang: Lang,
+    started: Started,
 }
 
 impl Terminal {
@@ -117,7 +130,7 @@ impl Terminal {
     }
 
     fn yes(&self) -> Result<bool, CeremonyError> {
-        print!("よろしければ「はい」と入力してください: ");
+        print!("{}", self.lang.sure());
         let _ = std::io::stdout().flush();
         let line = self.line()?;
         Ok(matches!(line.trim(), "はい" | "yes" | "y"))
@@ -135,24 +148,20 @@ impl Terminal {
 
 impl Person for Terminal {
     fn agrees(&mut self, server: &str, text: &str) -> Result<bool, CeremonyError> {
-        println!("────────\n宛先: {server}\n\n{text}\n────────");
-        println!("この内容に、あなたのマイナンバーカードで署名します。");
+        println!("{}", self.lang.to_sign(self.started, server, text));
         self.yes()
     }
 
-    fn risks_last_try(&mut self, what: &str) -> Result<bool, CeremonyError> {
-        println!("【注意】{what}は、あと1回まちがえるとロックされ、市町の窓口に行く必要があります。");
+    fn risks_last_try(&mut self, what: Asked) -> Result<bool, CeremonyError> {
+        println!("{}", self.lang.last_try(what));
         self.yes()
     }
 
     fn pin(&mut self, tries: Tries) -> Result<Pin, CeremonyError> {
-        let typed = self.secret(&format!("利用者証明用の暗証番号（数字4桁、あと{}回まで）: ", tries.0))?;
-        Pin::new(typed).map_err(|e| CeremonyError::Input(e.to_string()))
+        Ok(Pin::new(self.secret(&self.lang.ask(Asked::Pin, tries))?)?)
     }
 
     fn password(&mut self, tries: Tries) -> Result<Password, CeremonyError> {
-        let typed =
-            self.secret(&format!("署名用のパスワード（英数字6〜16文字、あと{}回まで）: ", tries.0))?;
-        Password::new(typed).map_err(|e| CeremonyError::Input(e.to_string()))
+        Ok(Password::new(self.secret(&self.lang.ask(Asked::Password, tries))?)?)
     }
 }

@@ -1,7 +1,7 @@
 //! Ceremonies in process: every way they can end, and what the card was sent.
 
 use kenroku_card::card::{Card, CardError, Tries};
-use kenroku_card::ceremony::{self, CeremonyError, Person, Started};
+use kenroku_card::ceremony::{self, Asked, CeremonyError, Person, Started};
 use kenroku_card::channel::{Channel, ChannelError};
 use kenroku_card::secret::{Password, Pin};
 use kenroku_card::server::ServerError;
@@ -35,17 +35,17 @@ impl Person for Scripted {
         self.asked.push(format!("agree {server} {text}"));
         Ok(self.agrees)
     }
-    fn risks_last_try(&mut self, what: &str) -> Result<bool, CeremonyError> {
-        self.asked.push(format!("risk {what}"));
+    fn risks_last_try(&mut self, what: Asked) -> Result<bool, CeremonyError> {
+        self.asked.push(format!("risk {what:?}"));
         Ok(self.risks)
     }
     fn pin(&mut self, tries: Tries) -> Result<Pin, CeremonyError> {
         self.asked.push(format!("pin {}", tries.0));
-        Pin::new(self.pin.to_owned().into()).map_err(|e| CeremonyError::Input(e.to_string()))
+        Pin::new(self.pin.to_owned().into()).map_err(CeremonyError::from)
     }
     fn password(&mut self, tries: Tries) -> Result<Password, CeremonyError> {
         self.asked.push(format!("password {}", tries.0));
-        Password::new(self.password.to_owned().into()).map_err(|e| CeremonyError::Input(e.to_string()))
+        Password::new(self.password.to_owned().into()).map_err(CeremonyError::from)
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::TcpStream;
 use std::process::{Child, Stdio};
 
 use kenroku_card::card::{Card, Tries};
-use kenroku_card::ceremony::{self, CeremonyError, Person, Started};
+use kenroku_card::ceremony::{self, Asked, CeremonyError, Person, Started};
 use kenroku_card::reader::Reader;
 use kenroku_card::secret::{Password, Pin};
 use kenroku_card::server::Http;
@@ -126,13 +126,13 @@ impl Person for Resolute {
     fn agrees(&mut self, _: &str, text: &str) -> Result<bool, CeremonyError> {
         Ok(text.contains("いしかわID"))
     }
-    fn risks_last_try(&mut self, _: &str) -> Result<bool, CeremonyError> {
+    fn risks_last_try(&mut self, _: Asked) -> Result<bool, CeremonyError> {
         Ok(false)
     }
     fn pin(&mut self, _: Tries) -> Result<Pin, CeremonyError> {
-        Pin::new(PIN.to_owned().into()).map_err(|e| CeremonyError::Input(e.to_string()))
+        Pin::new(PIN.to_owned().into()).map_err(CeremonyError::from)
     }
     fn password(&mut self, _: Tries) -> Result<Password, CeremonyError> {
-        Password::new(PASSWORD.to_owned().into()).map_err(|e| CeremonyError::Input(e.to_string()))
+        Password::new(PASSWORD.to_owned().into()).map_err(CeremonyError::from)
     }
 }

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use axum::extract::FromRequestParts as _;
 use axum::http::HeaderValue;
 use axum::http::header::{COOKIE, SET_COOKIE};
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use kenroku_access::Assurance;
 use kenroku_http::{App, Path, Public};
@@ -347,14 +349,10 @@ pub(crate) fn cancel_path(next: &str) -> Option<String> {
 }
 
 /// The name of the service for which this browser's person is to sign in; `None` when none is waiting.
-pub(crate) async fn service_waiting(
-    app: &App,
-    info: &RequestInfo,
-    parts: &Parts,
-    next: &str,
-) -> Option<String> {
+pub(crate) async fn service_waiting(app: &App, parts: &Parts, next: &str) -> Option<String> {
     let id: InteractionId = next.strip_prefix("/oidc/authorize/continue/")?.parse().ok()?;
-    Some(waiting(app, info, parts, id).await.ok()?.client.name().to_owned())
+    let v = Visit::from_request_parts(&mut parts.clone(), app).await.ok()?;
+    Some(waiting(&v, id).await.ok()?.client.name().to_owned())
 }
 
 /// The interaction of this id, when it belongs to this browser.

@@ -45,12 +45,12 @@ use kenroku_vault::Vault;
 pub(crate) use authorize::{cancel_path, service_waiting};
 pub use clients::{Client, NewClient, Policy, Registered};
 pub(crate) use consent::word as claim_word;
-pub(crate) use grants::claims_of;
-pub(crate) use wellknown::description;
 pub use grants::Agreement;
+pub(crate) use grants::claims_of;
 pub use keys::{ImportError, Imported};
 pub use logout::{EndedSessions, Messenger, TellClient};
 pub use provider::{Provider, Settings};
+pub(crate) use wellknown::description;
 pub use work::work;
 
 /// The endpoints.

@@ -47,7 +47,6 @@ pub(super) async fn page(
     _: Public,
     app: App,
     page: Page,
-    info: RequestInfo,
     me: Me,
     parts: Parts,
     Query(wish): Query<Wish>,
@@ -60,7 +59,7 @@ pub(super) async fn page(
         return Ok(see_other(&next));
     }
     let elsewhere = super::links::ways(&app, &page, &wish.next, wish.need());
-    let service = crate::op::service_waiting(&app, &info, &parts, &next).await;
+    let service = crate::op::service_waiting(&app, &parts, &next).await;
     Ok(choices(page, &wish, elsewhere, service))
 }
 
