@@ -65,11 +65,10 @@ pub use session::area;
 pub use ways::{After, CodeStep};
 
 /// The tables.
-pub const MIGRATIONS: ModuleMigrations =
-    migrations!(
-        "identity",
-        ["0001_init", "0002_op", "0003_upstream", "0004_op_act", "0005_counter", "0006_link_token"]
-    );
+pub const MIGRATIONS: ModuleMigrations = migrations!(
+    "identity",
+    ["0001_init", "0002_op", "0003_upstream", "0004_op_act", "0005_counter", "0006_link_token"]
+);
 
 /// The texts.
 pub const LOCALES: [kenroku_ui::LocaleFile; 3] = kenroku_ui::locales!("identity", "../i18n");

@@ -1,7 +1,7 @@
 //! The pages: one question a page, what comes next always said, the same without JavaScript where WebAuthn needs none.
 
-mod counter;
 mod consents;
+mod counter;
 mod delegations;
 mod developers;
 mod links;
