@@ -182,10 +182,15 @@ const THING: Uuid = Uuid::from_u128(11);
 impl Matrix {
     /// Asks the policies every question.
     pub fn new(policies: &Policies) -> Self {
+        Self::of(policies, |_| true)
+    }
+
+    /// Asks the policies every question about some permissions: those of one module, for a page.
+    pub fn of(policies: &Policies, about: impl Fn(&PermissionMeta) -> bool) -> Self {
         let world = World::new();
         let askers = world.askers(policies.roles());
         let mut rows = Vec::new();
-        for permission in policies.permissions() {
+        for permission in policies.permissions().iter().filter(|p| about(p)) {
             for asker in &askers {
                 rows.push(row(policies, &world, asker, permission));
             }

@@ -15,10 +15,11 @@
 mod about;
 mod home;
 mod keys;
+mod rules;
 mod staff;
 
 use kenroku_access::Permission as _;
-use kenroku_access::kernel::ManageKeys;
+use kenroku_access::kernel::{ManageKeys, ViewMatrix};
 use kenroku_module::Module;
 
 /// Who runs this installation, as its pages name it; put into the app by the binary.
@@ -54,8 +55,9 @@ pub const LOCALES: [kenroku_ui::LocaleFile; 3] = kenroku_ui::locales!("portal", 
 /// The module.
 pub fn module() -> Module {
     Module::new("portal")
-        .routes(home::routes().merge(about::routes()).merge(staff::routes()).merge(keys::routes()))
+        .routes(home::routes().merge(about::routes()).merge(staff::routes()).merge(keys::routes()).merge(rules::routes()))
         .tool("portal-keys", keys::ADDRESS, ManageKeys::META)
+        .tool("portal-rules", rules::ADDRESS, ViewMatrix::META)
         .locales(LOCALES)
 }
 

@@ -40,7 +40,6 @@ struct TextView {
 struct ItemView {
     code: String,
     label: Phrase,
-    category: &'static str,
     asked: bool,
     required: bool,
 }
@@ -160,7 +159,6 @@ async fn show(
             items.push(ItemView {
                 code: item.code.to_owned(),
                 label: item_name(&page, item),
-                category: item.category.ja(),
                 asked: agreed.is_some(),
                 required: agreed.is_some_and(|i| i.required),
             });
