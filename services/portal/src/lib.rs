@@ -55,7 +55,13 @@ pub const LOCALES: [kenroku_ui::LocaleFile; 3] = kenroku_ui::locales!("portal", 
 /// The module.
 pub fn module() -> Module {
     Module::new("portal")
-        .routes(home::routes().merge(about::routes()).merge(staff::routes()).merge(keys::routes()).merge(rules::routes()))
+        .routes(
+            home::routes()
+                .merge(about::routes())
+                .merge(staff::routes())
+                .merge(keys::routes())
+                .merge(rules::routes()),
+        )
         .tool("portal-keys", keys::ADDRESS, ManageKeys::META)
         .tool("portal-rules", rules::ADDRESS, ViewMatrix::META)
         .locales(LOCALES)

@@ -10,8 +10,8 @@ use kenroku_access::{
     Actor, Assurance, Authz, ClientId, Matrix, PermissionMeta, Policies, RoleId, SignIn, Target, Verdict,
 };
 use kenroku_http::{App, Op, Query, Result, Routes};
-use kenroku_places::choose::government_name;
 use kenroku_places::Places;
+use kenroku_places::choose::government_name;
 use kenroku_types::ids::{DeviceId, StaffId, SubjectId};
 use kenroku_types::{MuniCode, Tenant, Timestamp};
 use kenroku_ui::parts::Choice;
@@ -117,9 +117,7 @@ fn actor(policies: &Policies, asked: &Asked, may: &PermissionMeta) -> Option<Act
         "anonymous" => Actor::Anonymous,
         "resident" => Actor::Resident { subject: SubjectId::from_uuid(some), sign_in },
         "device" => Actor::Device { id: DeviceId::from_uuid(some), tenant },
-        "client" => {
-            Actor::Client { id: ClientId::from_uuid(some), tenant, scopes: vec![may.id.to_owned()] }
-        }
+        "client" => Actor::Client { id: ClientId::from_uuid(some), tenant, scopes: vec![may.id.to_owned()] },
         role => {
             let role = policies.roles().iter().find(|r| r.id == role)?;
             Actor::Staff { id: StaffId::from_uuid(some), tenant, roles: vec![RoleId::new(role.id)], sign_in }
