@@ -53,7 +53,15 @@ impl PowerCut {
             std::fs::create_dir_all(to.parent().unwrap()).unwrap();
             std::fs::copy(self.data().join(&rel), to).unwrap();
         }
+        let after = self.root.path().join("after");
+        let _ = std::fs::remove_file(&after);
         c.env("LD_PRELOAD", &self.library).env("POWERCUT_DIR", self.data()).env("POWERCUT_SHADOW", disk);
+        c.env("POWERCUT_AFTER", after);
+    }
+
+    /// Kills an armed process (-9) as soon as it has synced `n` more times: between a commit and its answer.
+    pub fn kill_after(&self, n: u32) {
+        std::fs::write(self.root.path().join("after"), n.to_string()).unwrap();
     }
 
     /// After the process was killed: the data folder becomes what the disk held. Of the pages that were written

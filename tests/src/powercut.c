@@ -7,12 +7,16 @@
  *
  * Names (create, unlink, rename) are taken as durable at once; a file's bytes only by sync. Shared memory of SQLite
  * (-shm) is rebuilt by itself and not mirrored.
+ *
+ * With $POWERCUT_AFTER, the process is killed (-9) once that file exists and as many syncs as it says have come back
+ * since: the power fails right after a commit is durable and before anybody is told.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +33,8 @@ struct file { char path[PATH_MAX]; off_t from, to; int truncated; };
 static struct file files[MAX_FILES];
 static int count;
 static short fd_file[MAX_FD]; /* index + 1 */
-static const char *dir, *shadow;
+static const char *dir, *shadow, *after;
+static int left = -1; /* syncs to go, once the file was seen */
 static size_t dir_len;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
@@ -59,6 +64,7 @@ __attribute__((constructor)) static void start(void) {
   real_rename = dlsym(RTLD_NEXT, "rename");
   dir = getenv("POWERCUT_DIR");
   shadow = getenv("POWERCUT_SHADOW");
+  after = getenv("POWERCUT_AFTER");
   dir_len = dir ? strlen(dir) : 0;
 }
 
@@ -177,14 +183,32 @@ ssize_t pwritev(int fd, const struct iovec *v, int n, off_t at) { return pwritev
 int ftruncate64(int fd, off_t size) { return real_ftruncate(fd, size); }
 int ftruncate(int fd, off_t size) { return real_ftruncate(fd, size); }
 
+/* Counts a sync of the folder; the last one is the end. */
+static void counted(int fd) {
+  if (!after || !of(fd)) return;
+  pthread_mutex_lock(&lock);
+  if (left < 0) {
+    int in = real_open(after, O_RDONLY);
+    char text[16] = {0};
+    if (in >= 0) {
+      if (pread(in, text, sizeof text - 1, 0) > 0) left = atoi(text);
+      real_close(in);
+    }
+  }
+  if (left > 0 && --left == 0) kill(getpid(), SIGKILL);
+  pthread_mutex_unlock(&lock);
+}
+
 int fsync(int fd) {
   int r = real_fsync(fd);
   if (!r) synced(fd);
+  counted(fd);
   return r;
 }
 int fdatasync(int fd) {
   int r = real_fdatasync(fd);
   if (!r) synced(fd);
+  counted(fd);
   return r;
 }
 

@@ -12,6 +12,7 @@ use kenroku_access::{Granted, Matrix, PermissionMeta, Policies, RoleId};
 use kenroku_http::App;
 use kenroku_identity::ManageClients;
 use kenroku_identity::op::Provider;
+use kenroku_identity::{IdentityError, disaster};
 use kenroku_module::{Module, Values};
 use kenroku_places::Places;
 use kenroku_types::{Clock, Env, Id, MuniCode, Tenant};
@@ -90,6 +91,19 @@ pub enum AdminCommand {
         #[arg(long)]
         at_once: bool,
     },
+    /// Declare disaster mode: until the end, cards may sign in on revocation data up to seven days old. Without --reason
+    /// and --hours: say whether it holds.
+    Disaster {
+        /// Why, as residents read it where they sign in; 10 to 500 characters.
+        #[arg(long, requires = "hours")]
+        reason: Option<String>,
+        /// For how long, at most 72.
+        #[arg(long, requires = "reason")]
+        hours: Option<u64>,
+        /// End it now.
+        #[arg(long, conflicts_with_all = ["reason", "hours"])]
+        end: bool,
+    },
     /// Compare the log of who read personal data with its witness (setting vault.witness_folder), row by row.
     VerifyLog,
     /// List the roles.
@@ -107,6 +121,9 @@ pub async fn run(modules: Vec<Module>, values: Values, what: AdminCommand) -> Re
             print(&lines.collect::<String>())
         }
         AdminCommand::VerifyLog => verify(&values).await,
+        AdminCommand::Disaster { reason, hours, end } => {
+            disaster_mode(modules, &values, reason.zip(hours), end).await
+        }
         AdminCommand::Matrix => print(&Matrix::new(&policies).to_string()),
         AdminCommand::AddStaff { login, tenant, roles, name, password_file } => {
             let tenant = tenant_of(&tenant)?;
@@ -231,6 +248,28 @@ async fn verify(values: &Values) -> Result<(), Stop> {
     }
     print(&out)?;
     Err(Stop::new(Code::Data, "the access log was changed; call the data officer and do not delete anything"))
+}
+
+async fn disaster_mode(
+    modules: Vec<Module>,
+    values: &Values,
+    declare: Option<(String, u64)>,
+    end: bool,
+) -> Result<(), Stop> {
+    let (db, env) = (open::database(values)?, Env::system());
+    open::migrate(&db, &modules).await?;
+    let refused = |e: IdentityError| Stop::new(Code::Data, e.to_string());
+    let by = format!("system:{BY}");
+    if end {
+        disaster::end(&db, &env, &by).await.map_err(refused)?;
+    } else if let Some((reason, hours)) = declare {
+        let lasting = Duration::from_secs(hours.saturating_mul(3600));
+        disaster::declare(&db, &env, &by, &reason, lasting).await.map_err(refused)?;
+    }
+    match disaster::current(&db, env.now()).await.map_err(refused)? {
+        Some(d) => print(&format!("disaster mode holds until {}: {}\n", d.until, d.reason)),
+        None => print("disaster mode does not hold\n"),
+    }
 }
 
 async fn accounts(modules: Vec<Module>, values: &Values) -> Result<std::sync::Arc<Accounts>, Stop> {

@@ -10,6 +10,8 @@ use kenroku_store::Db;
 use kenroku_types::Env;
 use kenroku_vault::Vault;
 
+use crate::revocation::Counts;
+
 /// The rules of the house.
 #[derive(Clone, Debug)]
 pub struct Rules {
@@ -55,6 +57,7 @@ struct Inner {
     vault: Vault,
     passwords: Passwords,
     rules: Rules,
+    counts: Arc<Counts>,
 }
 
 impl fmt::Debug for Identity {
@@ -66,7 +69,7 @@ impl fmt::Debug for Identity {
 impl Identity {
     /// Puts the parts together.
     pub fn new(db: Db, env: Env, bus: Bus, vault: Vault, passwords: Passwords, rules: Rules) -> Self {
-        Identity(Arc::new(Inner { db, env, bus, vault, passwords, rules }))
+        Identity(Arc::new(Inner { db, env, bus, vault, passwords, rules, counts: Arc::default() }))
     }
 
     /// The database.
@@ -92,6 +95,10 @@ impl Identity {
     /// The rules of the house.
     pub fn rules(&self) -> &Rules {
         &self.0.rules
+    }
+
+    pub(crate) fn counts(&self) -> &Arc<Counts> {
+        &self.0.counts
     }
 
     pub(crate) fn passwords(&self) -> &Passwords {

@@ -31,6 +31,7 @@ pub mod claims;
 pub mod counter;
 pub mod credential;
 pub mod delegation;
+pub mod disaster;
 mod error;
 mod identity;
 pub mod model;
@@ -40,6 +41,7 @@ mod pages;
 pub mod person;
 mod residents;
 pub mod review;
+pub mod revocation;
 pub mod seed;
 pub mod session;
 pub mod sheet;
@@ -57,8 +59,8 @@ use kenroku_store::{ModuleMigrations, migrations};
 pub use error::{IdentityError, Result};
 pub use identity::{Identity, Rules};
 pub use module::{
-    ChangeOwn, ID_DESK, IshikawaId, ManageClients, RESIDENT_DESK, ReleaseClaims, ReviewPeople, ServeCounter,
-    ViewOwn, module,
+    ChangeOwn, DeclareDisaster, ID_DESK, IshikawaId, ManageClients, RESIDENT_DESK, ReleaseClaims,
+    ReviewPeople, ServeCounter, ViewOwn, module,
 };
 pub use residents::Residents;
 pub use session::area;
@@ -67,7 +69,15 @@ pub use ways::{After, CodeStep};
 /// The tables.
 pub const MIGRATIONS: ModuleMigrations = migrations!(
     "identity",
-    ["0001_init", "0002_op", "0003_upstream", "0004_op_act", "0005_counter", "0006_link_token"]
+    [
+        "0001_init",
+        "0002_op",
+        "0003_upstream",
+        "0004_op_act",
+        "0005_counter",
+        "0006_link_token",
+        "0007_revocation"
+    ]
 );
 
 /// The texts.

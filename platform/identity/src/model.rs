@@ -26,6 +26,8 @@ id_kind! {
     Link => LinkId;
     /// What a clerk did at a counter.
     CounterAct => CounterActId;
+    /// A declaration of disaster mode.
+    Disaster => DisasterId;
 }
 
 pub(crate) use kenroku_store::coded;

@@ -11,6 +11,8 @@ use kenroku_module::{HookError, Kind, Module, Setting, Values};
 use kenroku_vault::{Category, LegalBasis, Purpose, Vault};
 use serde::{Deserialize, Serialize};
 
+use crate::card::CardTrust;
+use crate::revocation::CheckRow;
 use crate::upstream::Providers;
 use crate::{
     Identity, LOCALES, MIGRATIONS, Residents, Rules, claims, credential, delegation, op, person, upstream,
@@ -29,6 +31,8 @@ permission! {
     pub ReviewPeople = "identity.review-people" on IshikawaId, operate, personal;
     /// 窓口で書類を見て、本人を登録し、子どもの保護者を登録し、なくした方に利用の紙を出す
     pub ServeCounter = "identity.serve-counter" on IshikawaId, operate, personal;
+    /// 災害時に、カードでのログインで古い失効情報を使うことを、理由と期限をつけて宣言し、終える
+    pub DeclareDisaster = "identity.declare-disaster" on IshikawaId, operate;
     /// ご本人が同意した項目を、同意した相手に渡す
     pub ReleaseClaims = "identity.release-claims" on IshikawaId, view, personal;
     /// いしかわIDで認証するサービス（クライアント）と署名鍵を管理する
@@ -77,7 +81,7 @@ pub fn module() -> Module {
     Module::new("identity")
         .migrations(MIGRATIONS)
         .permissions(&[ViewOwn::META, ChangeOwn::META, ReviewPeople::META, ReleaseClaims::META])
-        .permissions(&[ManageClients::META, ServeCounter::META])
+        .permissions(&[ManageClients::META, ServeCounter::META, DeclareDisaster::META])
         .roles(&[
             Role {
                 id: "id-desk",
@@ -119,6 +123,7 @@ pub fn module() -> Module {
         )
         .routes(crate::pages::routes())
         .tool("identity-counter", "/staff/identity/counter", ServeCounter::META)
+        .tool("identity-disaster", "/staff/identity/disaster", DeclareDisaster::META)
         .tool("identity-review", "/staff/identity/people", ReviewPeople::META)
         .locales(LOCALES)
         .routes(op::routes())
@@ -139,7 +144,9 @@ pub fn module() -> Module {
                 .job::<Sweep, _>(Sweeping(app.clone()))
                 .schedule(Schedule::new("identity.sweep", "*/10 * * * *", |_| Sweep))
                 .job::<HandOver, _>(HandingOver(app.clone()))
-                .schedule(Schedule::new("identity.hand-over", "5 0 * * *", |_| HandOver)))
+                .schedule(Schedule::new("identity.hand-over", "5 0 * * *", |_| HandOver))
+                .job::<CheckRevocation, _>(Checking(app.clone()))
+                .schedule(Schedule::new("identity.check-revocation", "40 4 * * *", |_| CheckRevocation)))
         })
 }
 
@@ -168,6 +175,9 @@ async fn start(builder: &mut AppBuilder) -> Result<(), HookError> {
     if let Ok(sources) = builder.get::<Sources>() {
         sources.add(Arc::new(identity.clone()));
     }
+    let counts = Arc::clone(identity.counts());
+    counts.remember(identity.revocation_checks().await?);
+    builder.metrics().source(move || counts.samples());
     builder.put(identity);
     Ok(())
 }
@@ -233,6 +243,7 @@ impl Work<Sweep> for Sweeping {
         let sessions = identity.sweep_sessions().await.map_err(Failed::again)?;
         let tickets = identity.sweep_tickets().await.map_err(Failed::again)?;
         let links = identity.sweep_links().await.map_err(Failed::again)?;
+        identity.sweep_disasters().await.map_err(Failed::again)?;
         tracing::info!(sessions, tickets, links, "cleared away what was over");
         run.finish(run.begin().await?).await
     }
@@ -253,6 +264,37 @@ impl Work<HandOver> for HandingOver {
         let identity = self.0.get::<Identity>().map_err(|e| Failed::never(e.0))?;
         let handed = identity.hand_over_due().await.map_err(Failed::again)?;
         tracing::info!(handed, "guardianships ended by the clock");
+        run.finish(run.begin().await?).await
+    }
+}
+
+/// Compares the registered certificates with the lists of revoked ones, in the night after the lists are made.
+#[derive(Serialize, Deserialize)]
+struct CheckRevocation;
+
+impl Job for CheckRevocation {
+    const KIND: &'static str = "identity.check-revocation";
+}
+
+struct Checking(App);
+
+impl Work<CheckRevocation> for Checking {
+    async fn work(&self, run: &Running, _: CheckRevocation) -> Result<Done, Failed> {
+        let identity = self.0.get::<Identity>().map_err(|e| Failed::never(e.0))?;
+        // Where no card is accepted, nothing is registered with one.
+        if let Ok(trust) = self.0.get::<CardTrust>() {
+            let row = identity.check_revocation(&trust).await.map_err(Failed::again)?;
+            let CheckRow { outcome, entries, revoked, expired, moved, .. } = row;
+            let outcome = outcome.code();
+            tracing::info!(
+                outcome,
+                entries,
+                revoked,
+                expired,
+                moved,
+                "compared with the lists of revoked certificates"
+            );
+        }
         run.finish(run.begin().await?).await
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kenroku_jpki::revocation::Reply;
 use kenroku_jpki::{
-    Anchors, AuthAnchors, Certificate, Crl, CrlFiles, Kind, Mode, Pin, Profile, RevocationSource,
+    Anchors, AuthAnchors, CardLists, Certificate, Crl, CrlFiles, Kind, Mode, Pin, Profile, RevocationSource,
     SignAnchors, SourceError,
 };
 use kenroku_module::HookError;
@@ -94,6 +94,10 @@ impl RevocationSource for Lists {
         now: Timestamp,
     ) -> Reply<'a, kenroku_jpki::Answer> {
         Box::pin(async move { self.current()?.status(of, mode, now).await })
+    }
+
+    fn lists(&self) -> Reply<'_, Box<dyn CardLists + '_>> {
+        Box::pin(async move { Ok(Box::new(self.current()?) as Box<dyn CardLists + '_>) })
     }
 }
 

@@ -18,10 +18,13 @@ use crate::anchor::{Anchors, Pin};
 use crate::kind::Kind;
 use crate::oid;
 use crate::refusal::Refusal;
-use crate::revocation::{Answer, Certificate, Method, Reason, Reply, RevocationSource, SourceError, Status};
+use crate::revocation::{
+    Answer, CardLists, Certificate, Listed, ListsState, Method, Reason, Reply, RevocationSource, SourceError,
+    Status,
+};
 use crate::signed::{Signed, timestamp};
 use crate::validity::Mode;
-use crate::verify::Serial;
+use crate::verify::{CredentialId, Serial};
 
 /// Why a list is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -304,22 +307,73 @@ impl CrlFiles {
         CrlFiles { lists, max_age, name: name.into() }
     }
 
+    /// Of each CA and scope, the newest.
+    fn newest(&self) -> impl Iterator<Item = &Crl> {
+        let replaced = |l: &Crl| {
+            let newer =
+                |o: &&Crl| o.issuer == l.issuer && o.scope == l.scope && o.this_update > l.this_update;
+            self.lists.iter().any(|o| newer(&o))
+        };
+        self.lists.iter().filter(move |l| !replaced(l))
+    }
+
+    fn answer(&self, list: &Crl, status: Status) -> Answer {
+        Answer {
+            status,
+            method: Method::Crl,
+            as_of: list.this_update,
+            next_update: Some(list.next_update),
+            max_age: self.max_age,
+            source: self.name.clone(),
+        }
+    }
+
     fn find(&self, certificate: Certificate<'_>) -> Result<Answer, SourceError> {
         let covering = || self.lists.iter().filter(|l| l.covers(&certificate));
         let newest = covering().max_by_key(|l| l.this_update).ok_or(SourceError::NotCovered)?;
-        Ok(Answer {
-            status: newest.status(certificate.serial),
-            method: Method::Crl,
-            as_of: newest.this_update,
-            next_update: Some(newest.next_update),
-            max_age: self.max_age,
-            source: self.name.clone(),
-        })
+        Ok(self.answer(newest, newest.status(certificate.serial)))
+    }
+}
+
+impl CardLists for CrlFiles {
+    fn state(&self, now: Timestamp) -> ListsState {
+        let mut state = ListsState::default();
+        for list in self.newest() {
+            state.lists += 1;
+            if self.answer(list, Status::Good).is_fresh(Mode::Strict, now) {
+                state.covered.push(list.issuer);
+            } else {
+                state.stale += 1;
+            }
+        }
+        state
+    }
+
+    fn portion(&self, from: usize, n: usize) -> Vec<Listed> {
+        let (mut skip, mut out) = (from, Vec::new());
+        for list in self.newest() {
+            let here = list.entries.get(skip.min(list.entries.len())..).unwrap_or_default();
+            skip = skip.saturating_sub(list.entries.len());
+            let entries = here.iter().take(n - out.len());
+            out.extend(entries.map(|e| Listed {
+                credential: CredentialId::new(list.issuer, e.serial),
+                since: e.since,
+                reason: e.reason,
+            }));
+            if out.len() == n {
+                break;
+            }
+        }
+        out
     }
 }
 
 impl RevocationSource for CrlFiles {
     fn status<'a>(&'a self, of: Certificate<'a>, _: Mode<'a>, _: Timestamp) -> Reply<'a, Answer> {
         Box::pin(std::future::ready(self.find(of)))
+    }
+
+    fn lists(&self) -> Reply<'_, Box<dyn CardLists + '_>> {
+        Box::pin(std::future::ready(Ok(Box::new(self) as Box<dyn CardLists + '_>)))
     }
 }

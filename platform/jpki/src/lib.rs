@@ -61,7 +61,10 @@ pub use name::IssuingPlace;
 pub use ocsp::{Ocsp, OcspTransport};
 pub use operator::{OperatorAnswer, OperatorTransport, PlatformOperator};
 pub use refusal::Refusal;
-pub use revocation::{Answer, Certificate, FirstOf, Method, Reason, RevocationSource, SourceError, Status};
+pub use revocation::{
+    Answer, CardLists, Certificate, FirstOf, Listed, ListsState, Method, Reason, RevocationSource,
+    SourceError, Status,
+};
 pub use validity::{DisasterError, DisasterMode, Mode, Proofing, ValidityChecked};
 pub use verify::{CredentialId, Serial, VerifiedCrypto, VerifiedDocument};
 

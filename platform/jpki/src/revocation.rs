@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin as Pinned;
+use std::sync::Arc;
 use std::time::Duration;
 
 use kenroku_types::Timestamp;
@@ -12,7 +13,7 @@ use x509_cert::ext::pkix::name::GeneralName;
 use crate::anchor::{Anchor, Pin};
 use crate::kind::KindName;
 use crate::validity::Mode;
-use crate::verify::Serial;
+use crate::verify::{CredentialId, Serial};
 
 /// A certificate whose state is asked for.
 #[derive(Clone, Copy)]
@@ -178,6 +179,56 @@ pub enum SourceError {
     NotCovered,
 }
 
+/// A certificate that a list names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Which.
+    pub credential: CredentialId,
+    /// Since when.
+    pub since: Timestamp,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// What lists there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ListsState {
+    /// Lists in use; those that a newer one of the same CA and scope replaces do not count.
+    pub lists: usize,
+    /// Those of them that are too old.
+    pub stale: usize,
+    /// The CAs that have at least one fresh list.
+    pub covered: Vec<Pin>,
+}
+
+/// Whole lists of revoked certificates: for comparing them with what is kept, instead of asking about each.
+pub trait CardLists: Send + Sync {
+    /// What there is at this moment.
+    fn state(&self, now: Timestamp) -> ListsState;
+
+    /// At most `n` entries after the first `from`, in an order that stays; fewer at the end. Entries of lists that are
+    /// too old are among them: what was revoked stays revoked.
+    fn portion(&self, from: usize, n: usize) -> Vec<Listed>;
+}
+
+impl<L: CardLists + ?Sized> CardLists for &L {
+    fn state(&self, now: Timestamp) -> ListsState {
+        (**self).state(now)
+    }
+    fn portion(&self, from: usize, n: usize) -> Vec<Listed> {
+        (**self).portion(from, n)
+    }
+}
+
+impl<L: CardLists + ?Sized> CardLists for Arc<L> {
+    fn state(&self, now: Timestamp) -> ListsState {
+        (**self).state(now)
+    }
+    fn portion(&self, from: usize, n: usize) -> Vec<Listed> {
+        (**self).portion(from, n)
+    }
+}
+
 /// An answer to come.
 pub type Reply<'a, T> = Pinned<Box<dyn Future<Output = Result<T, SourceError>> + Send + 'a>>;
 
@@ -188,6 +239,12 @@ pub type Reply<'a, T> = Pinned<Box<dyn Future<Output = Result<T, SourceError>> +
 pub trait RevocationSource: Send + Sync {
     /// The state of a certificate. `mode` matters only to sources that choose between several answers.
     fn status<'a>(&'a self, of: Certificate<'a>, mode: Mode<'a>, now: Timestamp) -> Reply<'a, Answer>;
+
+    /// The lists themselves, from sources that hold some. Others answer about one certificate at a time.
+    fn lists(&self) -> Reply<'_, Box<dyn CardLists + '_>> {
+        let none = SourceError::Unusable("it answers about one certificate at a time");
+        Box::pin(std::future::ready(Err(none)))
+    }
 }
 
 /// Asks sources in order (for example OCSP, then the list on disk) until one gives a fresh answer. “Revoked” ends the
@@ -223,6 +280,19 @@ impl RevocationSource for FirstOf {
                 }
             }
             newest.ok_or(error)
+        })
+    }
+
+    fn lists(&self) -> Reply<'_, Box<dyn CardLists + '_>> {
+        Box::pin(async move {
+            let mut error = SourceError::Unavailable("no source is configured".to_owned());
+            for source in &self.0 {
+                match source.lists().await {
+                    Ok(lists) => return Ok(lists),
+                    Err(e) => error = e,
+                }
+            }
+            Err(error)
         })
     }
 }

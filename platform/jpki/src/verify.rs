@@ -70,6 +70,10 @@ pub struct CredentialId {
 }
 
 impl CredentialId {
+    pub(crate) fn new(issuer: Pin, serial: Serial) -> Self {
+        CredentialId { issuer, serial }
+    }
+
     /// The CA.
     pub fn issuer(&self) -> Pin {
         self.issuer

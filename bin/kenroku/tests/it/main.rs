@@ -3,6 +3,7 @@
 
 mod card;
 mod commands;
+mod kill;
 mod power;
 mod process;
 mod server;

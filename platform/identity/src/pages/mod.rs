@@ -4,6 +4,7 @@ mod consents;
 mod counter;
 mod delegations;
 mod developers;
+mod disaster;
 mod links;
 mod own;
 mod register;
@@ -99,6 +100,9 @@ pub(crate) fn routes() -> Routes {
         .add(Op::new(Method::POST, "/staff/identity/counter/move", counter::moved).staff())
         .add(Op::new(Method::POST, "/staff/identity/counter/guardian", counter::guardian).staff())
         .add(Op::new(Method::POST, "/staff/identity/counter/guardian/end", counter::end_guardian).staff())
+        .add(Op::new(Method::GET, "/staff/identity/disaster", disaster::page).staff())
+        .add(Op::new(Method::POST, "/staff/identity/disaster", disaster::declare).staff())
+        .add(Op::new(Method::POST, "/staff/identity/disaster/end", disaster::end).staff())
         .add(Op::new(Method::GET, "/staff/identity/people", review::page).staff())
         .add(Op::new(Method::POST, "/staff/identity/people/decide", review::decide).staff())
 }

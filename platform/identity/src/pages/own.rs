@@ -53,6 +53,9 @@ pub(super) async fn home(
         v.notice = Some(("error", t("identity-moved"), t("identity-moved-text")));
     } else if q.welcome == "1" {
         v.notice = Some(("done", t("identity-welcome"), t("identity-welcome-text")));
+    } else if let Some(end) = identity.ends_soon(&credentials) {
+        let text = page.t("identity-ends-soon-text").with("time", day(&page, end)).phrase();
+        v.notice = Some(("info", t("identity-ends-soon"), text));
     }
     let area = match person.muni.and_then(|code| Places::shared().ok()?.by_code(code)) {
         Some(m) if page.locale == Locale::En => Phrase::text(&m.english_name()),
@@ -183,6 +186,8 @@ pub(super) async fn history(_: Authz<ViewOwn>, app: App, page: Page, me: Me) -> 
             (_, "counter-recovered" | "counter-sheet") => t("identity-did-counter-sheet"),
             (_, "counter-moved") => t("identity-did-proved"),
             (_, "counter-guardian" | "counter-guardian-ended") => t("identity-did-delegation"),
+            (_, "certificate-revoked" | "certificate-expired") => t("identity-did-certificate"),
+            (_, "disaster-sign-in") => t("identity-did-disaster"),
             (_, "handed-over") => t("identity-did-handed-over"),
             (_, "hand-over-sheet") => t("identity-did-hand-over-sheet"),
             (_, way) if way.starts_with("delegation-") => t("identity-did-delegation"),

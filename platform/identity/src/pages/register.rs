@@ -85,7 +85,7 @@ pub(super) struct Choice {
 }
 
 /// What will be read, before anything is.
-pub(super) async fn terms(_: Public, app: App, page: Page, Query(c): Query<Choice>) -> Response {
+pub(super) async fn terms(_: Public, app: App, page: Page, Query(c): Query<Choice>) -> Result<Response> {
     let t = |key: &str| page.t(key).phrase();
     let fact = |name: &str, value: &str| (t(name), t(value));
     let child = AccountClass::from_code(&c.class) == Some(AccountClass::Child);
@@ -106,9 +106,13 @@ pub(super) async fn terms(_: Public, app: App, page: Page, Query(c): Query<Choic
             ..View::default()
         };
         let title = t("identity-desk-title");
-        return show_as(StatusCode::OK, page, title, v);
+        return Ok(show_as(StatusCode::OK, page, title, v));
     };
     let signs = act != Act::SignIn;
+    let disaster = match signs {
+        true => None,
+        false => app.get::<Identity>()?.disaster().await?,
+    };
     let mut facts = vec![if signs {
         fact("identity-terms-read", "identity-terms-read-four")
     } else {
@@ -139,6 +143,7 @@ pub(super) async fn terms(_: Public, app: App, page: Page, Query(c): Query<Choic
     let v = View {
         steps: steps.into_iter().collect(),
         lead: if signs { t("identity-terms-lead") } else { t("identity-terms-lead-sign-in") },
+        notice: disaster.map(|d| super::disaster::notice(&page, &d)),
         facts,
         form: Some(FormView {
             action: "/id/card",
@@ -161,7 +166,7 @@ pub(super) async fn terms(_: Public, app: App, page: Page, Query(c): Query<Choic
         Act::Replace => t("identity-replace"),
         Act::SignIn => t("identity-sign-in-card"),
     };
-    show_as(StatusCode::OK, page, title, v)
+    Ok(show_as(StatusCode::OK, page, title, v))
 }
 
 /// Issues the ticket and leads to the page that shows its code.

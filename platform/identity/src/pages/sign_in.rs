@@ -15,6 +15,7 @@ use super::{
     FieldView, FormView, Me, Passkey, View, device, encoded, inside, see_other, show_as, signed_in, site,
     told,
 };
+use crate::disaster::Declared;
 use crate::error::IdentityError;
 use crate::model::TicketId;
 use crate::session::{Proved, clear_cookies};
@@ -59,8 +60,9 @@ pub(super) async fn page(
         return Ok(see_other(&next));
     }
     let elsewhere = super::links::ways(&app, &page, &wish.next, wish.need());
+    let disaster = app.get::<Identity>()?.disaster().await?;
     let service = crate::op::service_waiting(&app, &parts, &next).await;
-    Ok(choices(page, &wish, elsewhere, service))
+    Ok(choices(page, &wish, elsewhere, service, disaster))
 }
 
 /// The way back to the service that sent somebody here.
@@ -68,7 +70,13 @@ fn back_to_service(page: &Page, next: &str) -> Option<Link> {
     Some(Link::new(page.t("identity-back-to-service").phrase(), crate::op::cancel_path(next)?))
 }
 
-fn choices(page: Page, wish: &Wish, elsewhere: Vec<Step>, service: Option<String>) -> Response {
+fn choices(
+    page: Page,
+    wish: &Wish,
+    elsewhere: Vec<Step>,
+    service: Option<String>,
+    disaster: Option<Declared>,
+) -> Response {
     let t = |key: &str| page.t(key).phrase();
     let (need, query) = (wish.need(), wish.query());
     let lead = match service {
@@ -78,6 +86,12 @@ fn choices(page: Page, wish: &Wish, elsewhere: Vec<Step>, service: Option<String
     let mut v = View { lead, ..View::default() };
     if need > Assurance::PasswordOtp {
         v.notice = Some(("info", t("identity-need"), t("identity-need-text")));
+    }
+    if let Some(d) = disaster {
+        if let Some((_, _, text)) = v.notice.take() {
+            v.notes.push(text);
+        }
+        v.notice = Some(super::disaster::notice(&page, &d));
     }
     if need <= Assurance::Passkey {
         v.passkey = Some(Passkey {

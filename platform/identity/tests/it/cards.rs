@@ -16,21 +16,21 @@ use serde_json::{Value, json};
 use crate::world::{identity, revoked, site, trust};
 
 /// Residents whose certificates are of the newest generation.
-const ONE: u32 = 3;
-const OTHER: u32 = 5;
+pub const ONE: u32 = 3;
+pub const OTHER: u32 = 5;
 
 pub struct Browser {
-    cookies: String,
-    code: String,
+    pub cookies: String,
+    pub code: String,
 }
 
-fn cookies(a: &Answer) -> Vec<String> {
+pub fn cookies(a: &Answer) -> Vec<String> {
     let all = a.headers.get_all("set-cookie").iter().filter_map(|v| v.to_str().ok());
     all.map(|c| c.split(';').next().unwrap_or_default().to_owned()).collect()
 }
 
 /// Begins at the page, as a browser does.
-async fn begin(site: &TestSite, fields: &str) -> Browser {
+pub async fn begin(site: &TestSite, fields: &str) -> Browser {
     let a = site.post_form("/id/card", &[], fields).await;
     assert_eq!(a.status, StatusCode::SEE_OTHER, "{}", a.text());
     let cookies = cookies(&a).join("; ");
@@ -40,7 +40,7 @@ async fn begin(site: &TestSite, fields: &str) -> Browser {
     Browser { cookies, code }
 }
 
-async fn challenge(site: &TestSite, code: &str) -> CardChallenge {
+pub async fn challenge(site: &TestSite, code: &str) -> CardChallenge {
     let a =
         site.post_json("/api/identity/v1/card/challenges", &json!({ "ticket": code.to_lowercase() })).await;
     assert_eq!(a.status, 200, "{}", a.text());
@@ -57,7 +57,7 @@ fn signature(c: &CardChallenge, resident: u32, purpose: Purpose, text: &str) -> 
     CardSignature { certificate: STANDARD.encode(certificate), signature: STANDARD.encode(signature) }
 }
 
-fn answer(c: &CardChallenge, resident: u32) -> CardAnswer {
+pub fn answer(c: &CardChallenge, resident: u32) -> CardAnswer {
     let sign = c.act.needs_signing().then(|| signature(c, resident, Purpose::Sign, &c.text));
     let auth = signature(c, resident, Purpose::Auth, &c.text);
     CardAnswer { session: c.session.clone(), token: CardToken::Card, auth, sign }
@@ -67,11 +67,11 @@ async fn post(site: &TestSite, a: &CardAnswer) -> Answer {
     site.post_json("/api/identity/v1/card/answers", a).await
 }
 
-async fn done(site: &TestSite, b: &Browser) -> Answer {
+pub async fn done(site: &TestSite, b: &Browser) -> Answer {
     site.post_form("/id/card/done", &[("cookie", &b.cookies)], "").await
 }
 
-async fn registered(site: &TestSite, resident: u32) -> Answer {
+pub async fn registered(site: &TestSite, resident: u32) -> Answer {
     let b = begin(site, "act=register&class=resident").await;
     let c = challenge(site, &b.code).await;
     let a = post(site, &answer(&c, resident)).await;

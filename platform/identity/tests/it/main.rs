@@ -4,9 +4,11 @@
 mod cards;
 mod counter;
 mod delegations;
+mod disaster;
 mod op;
 mod pages;
 mod people;
+mod revocation;
 mod upstream;
 mod ways;
 mod world;

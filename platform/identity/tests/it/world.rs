@@ -12,22 +12,25 @@ use kenroku_identity::model::{
 use kenroku_identity::person::{NewPerson, Registered};
 use kenroku_identity::session::{Proved, Session};
 use kenroku_jpki::revocation::Fixed;
-use kenroku_jpki::{Anchors, Kind, Pin, Profile, Reason, Status};
+use kenroku_jpki::{Anchors, Kind, Pin, Profile, Reason, RevocationSource, Status};
 use kenroku_module::Module;
 use kenroku_module::test::TestSite;
 use kenroku_sim_card::pki::ORGANISATION;
 use kenroku_sim_card::{Ca, Pki};
 use kenroku_store::Db;
 
-fn anchors<K: Kind>(cas: &[Ca]) -> Anchors<K> {
+pub fn anchors<K: Kind>(cas: &[Ca]) -> Anchors<K> {
     let pins: Vec<Pin> = cas.iter().map(|c| Pin::of(&c.certificate)).collect();
     let ders = cas.iter().map(|c| c.certificate.as_slice());
     Anchors::load(Profile::test(ORGANISATION).unwrap(), ders, &pins).unwrap()
 }
 
 pub fn trust(status: Status) -> CardTrust {
+    trust_of(Arc::new(Fixed::with(status, NOW)))
+}
+
+pub fn trust_of(revocation: Arc<dyn RevocationSource>) -> CardTrust {
     let pki = Pki::shipped().unwrap();
-    let revocation = Arc::new(Fixed::with(status, NOW));
     CardTrust { auth: anchors(&pki.auth), sign: anchors(&pki.sign), revocation }
 }
 

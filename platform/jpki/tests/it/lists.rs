@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use kenroku_jpki::revocation::Fixed;
 use kenroku_jpki::{
-    Auth, Crl, CrlError, CrlFiles, Method, Mode, Reason, Refusal, Sign, SourceError, ValidityChecked,
+    Auth, CardLists as _, Crl, CrlError, CrlFiles, FirstOf, Method, Mode, Reason, Refusal,
+    RevocationSource as _, Sign, SourceError, ValidityChecked,
 };
 use kenroku_sim_card::der::{context, context_primitive, integer, oid, seq, tlv};
 use kenroku_sim_card::pki::{Extension, List};
@@ -169,4 +171,30 @@ fn only_its_ca_can_write_a_list() {
     for bad in [&[][..], &good[..good.len() - 1], &tlv(0x30, &[]), &context(0, &oid("1.2.3"))] {
         assert!(matches!(load(bad), Err(CrlError::Malformed(_))));
     }
+}
+
+#[test]
+fn a_list_is_walked_in_portions_and_a_replaced_one_is_left_out() {
+    let since = NOW.minus(2 * HOUR);
+    let revoked = |serials: &[u8]| serials.iter().map(|s| (vec![*s], since, Some(1))).collect::<Vec<_>>();
+    let old = List { this_update: NOW.minus(9 * HOUR), revoked: revoked(&[8, 9]), ..list() };
+    let new = List { revoked: revoked(&[5, 1, 3]), ..list() };
+    let other = Crl::load(
+        &world().pki.ca(Purpose::Sign, 3).list(&List { revoked: revoked(&[2]), ..list() }).unwrap(),
+        &world().sign,
+    );
+    let files = files(vec![load(&old).unwrap(), load(&new).unwrap(), other.unwrap()]);
+    let serials = |from: usize, n: usize| {
+        let all = files.portion(from, n);
+        all.into_iter().map(|l| *l.credential.to_bytes().last().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(serials(0, 9), [1, 3, 5, 2], "sorted by number within a list; the old list is not there");
+    assert_eq!((serials(0, 2), serials(2, 2), serials(4, 2)), (vec![1, 3], vec![5, 2], vec![]));
+    let state = files.state(NOW);
+    assert_eq!((state.lists, state.stale, state.covered.len()), (2, 0, 2));
+    let late = files.state(NOW.plus(48 * HOUR));
+    assert_eq!((late.lists, late.stale, late.covered.len()), (2, 2, 0), "old lists cover nobody");
+    let sources = FirstOf::new(vec![Box::new(Fixed::good(NOW)), Box::new(files)]);
+    assert_eq!(ready(sources.lists()).unwrap().portion(0, 9).len(), 4, "the first that has lists");
+    assert!(ready(Fixed::silent().lists()).is_err(), "who answers one by one has none");
 }

@@ -122,7 +122,12 @@ fn facts(page: &Page, c: &Candidate) -> Vec<(Phrase, Phrase)> {
         };
         out.push((t("identity-proof"), how));
     }
-    out.push((t("identity-class"), class_name(page, c.row.class)));
+    let class = match c.row.class {
+        AccountClass::Child => t("identity-counter-is-child"),
+        AccountClass::NoCard => t("identity-counter-is-no-card"),
+        other => class_name(page, other),
+    };
+    out.push((t("identity-counter-kind"), class));
     let state = match c.row.state {
         PersonState::Active => t("identity-counter-state-active"),
         PersonState::Moved => t("identity-moved"),

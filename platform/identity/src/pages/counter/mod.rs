@@ -61,18 +61,18 @@ pub(super) fn base(identity: &Identity, info: &RequestInfo, parts: &Parts) -> St
 
 #[derive(Template)]
 #[template(path = "id-counter.html")]
-struct Desk {
+pub(super) struct Desk {
     page: Page,
-    lead: Phrase,
-    notice: Option<(&'static str, Phrase, Phrase)>,
-    wrongs: Vec<Wrong>,
+    pub lead: Phrase,
+    pub notice: Option<(&'static str, Phrase, Phrase)>,
+    pub wrongs: Vec<Wrong>,
     sheet: Option<SheetView>,
     steps: Vec<Step>,
-    facts: Vec<(Phrase, Phrase)>,
-    rows_title: Phrase,
-    rows: Vec<RowView>,
-    forms: Vec<(Phrase, Phrase, FormView)>,
-    notes: Vec<Phrase>,
+    pub facts: Vec<(Phrase, Phrase)>,
+    pub rows_title: Phrase,
+    pub rows: Vec<RowView>,
+    pub forms: Vec<(Phrase, Phrase, FormView)>,
+    pub notes: Vec<Phrase>,
 }
 
 impl Desk {
@@ -92,7 +92,12 @@ impl Desk {
                 page.staff_home(),
             ],
         };
-        Ok(Desk {
+        Ok(Desk::bare(page, title, console))
+    }
+
+    /// A page of the same form for other staff.
+    pub(super) fn bare(page: Page, title: Phrase, console: Console) -> Desk {
+        Desk {
             page: page.title(title).console(console),
             lead: Phrase::default(),
             notice: None,
@@ -104,7 +109,7 @@ impl Desk {
             rows: Vec::new(),
             forms: Vec::new(),
             notes: Vec::new(),
-        })
+        }
     }
 
     fn t(&self, key: &'static str) -> Phrase {
@@ -112,7 +117,7 @@ impl Desk {
     }
 
     /// Codes and people stand on these pages: no copy stays behind on the counter's computer.
-    fn show(self, status: StatusCode) -> Response {
+    pub(super) fn show(self, status: StatusCode) -> Response {
         let mut response = Html(self).into_response();
         *response.status_mut() = status;
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
