@@ -119,6 +119,7 @@ pub fn module() -> Module {
         .routes(
             Routes::new()
                 .add(op!(crate::api::card_challenge).rate(1.0, 30.0))
+                .add(op!(crate::api::me).cross_site())
                 .add(op!(crate::api::card_answer).rate(2.0, 60.0).body_limit(64 * 1024)),
         )
         .routes(crate::pages::routes())

@@ -39,6 +39,16 @@ pub(super) fn inner(problem: impl Into<Problem>) -> Fault {
     Fault::Inner(Box::new(problem.into()))
 }
 
+impl Fault {
+    /// For operations that speak in problem documents.
+    pub(super) fn into_error(self) -> kenroku_http::Error {
+        match self {
+            Fault::OAuth(e) => Problem::bad_request(e.to_string()).into(),
+            Fault::Inner(p) => kenroku_http::Error(p),
+        }
+    }
+}
+
 impl From<OAuthError> for Fault {
     fn from(e: OAuthError) -> Self {
         Fault::OAuth(e)

@@ -15,7 +15,8 @@
 //! - An attribute leaves only when it was asked for, allowed by the operator and agreed to by the person.
 //!
 //! **How to add one more.** A grant: a function in [`token`] beside the others, its name in `kenroku_oidc::client`.
-//! A claim: [`crate::claims`], and its scope in `kenroku_oidc::claims`.
+//! A claim: [`crate::claims`], and its scope in `kenroku_oidc::claims`. An operation for services with a token, in any
+//! module: a [`Demand`], and [`Holder`] as the handler's first argument.
 
 mod acting;
 mod answer;
@@ -27,6 +28,7 @@ mod decide;
 pub mod demo;
 mod device;
 mod grants;
+pub mod holder;
 pub mod keys;
 mod logout;
 mod provider;
@@ -47,6 +49,7 @@ pub use clients::{Client, NewClient, Policy, Registered};
 pub(crate) use consent::word as claim_word;
 pub use grants::Agreement;
 pub(crate) use grants::claims_of;
+pub use holder::{Demand, Holder};
 pub use keys::{ImportError, Imported};
 pub use logout::{EndedSessions, Messenger, TellClient};
 pub use provider::{Provider, Settings};

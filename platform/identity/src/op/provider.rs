@@ -190,7 +190,12 @@ impl Call {
 
     /// The answer, open to scripts of any site, with the nonce for the next proof where the request spoke of DPoP.
     pub(super) fn answer(&self, outcome: Outcome<Response>) -> Response {
-        finish(outcome, nonce_for(&self.app, &self.parts))
+        finish(outcome, self.nonce())
+    }
+
+    /// The nonce for the answer, when the request spoke of DPoP.
+    pub(super) fn nonce(&self) -> Option<String> {
+        nonce_for(&self.app, &self.parts)
     }
 
     /// The address that was called.

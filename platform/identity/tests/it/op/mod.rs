@@ -3,6 +3,7 @@
 mod acting;
 mod attacks;
 mod flows;
+mod holder;
 mod machines;
 mod rs256;
 mod sessions;
