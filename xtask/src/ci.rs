@@ -175,6 +175,21 @@ impl Drop for Demo {
 }
 
 fn browser() -> Result<()> {
+    let (_demo, base) = demo()?;
+    exec(npm(&["test", "--silent"]).env("BASE_URL", &base))
+}
+
+/// The Rust crate openidconnect against a demo. It is built apart from the workspace.
+pub fn openidconnect() -> Result<()> {
+    let (_demo, base) = demo()?;
+    let target = variable("CARGO_TARGET_DIR").unwrap_or_else(|| root().join("target").display().to_string());
+    let manifest = root().join("tests/openidconnect/Cargo.toml").display().to_string();
+    let mut c = command("cargo", &["run", "--locked", "--quiet", "--manifest-path", &manifest, "--", &base]);
+    exec(c.env("CARGO_TARGET_DIR", format!("{target}/openidconnect")))
+}
+
+/// Builds the binary and starts a demo that answers at this address.
+fn demo() -> Result<(Demo, String)> {
     exec(&mut command("cargo", &["build", "--locked", "--quiet", "-p", "kenroku"]))?;
     let port = free_port()?;
     let dir = output(Command::new("mktemp").args(["-d", "/tmp/kenroku-demo-XXXXXX"]))?.trim().to_owned();
@@ -192,7 +207,7 @@ fn browser() -> Result<()> {
     let base = format!("http://127.0.0.1:{port}");
     wait_until_ready(&base, &mut demo.child)
         .with_context(|| format!("the demo did not start; see {target}/demo.log"))?;
-    exec(npm(&["test", "--silent"]).env("BASE_URL", &base))
+    Ok((demo, base))
 }
 
 #[expect(clippy::disallowed_methods, reason = "a tool waits for a server that has no other way to call it")]

@@ -41,6 +41,8 @@ enum What {
         /// Lower-case letters, digits and hyphens.
         name: String,
     },
+    /// The Rust crate openidconnect goes from discovery to logout against a demo.
+    Openidconnect,
     /// The long fault runs.
     Soak,
 }
@@ -52,6 +54,7 @@ fn main() -> Result<()> {
         What::Licences => licences::check(),
         What::Assets => ci::assets(),
         What::NewService { name } => scaffold::new_service(&name),
+        What::Openidconnect => ci::openidconnect(),
         What::Soak => ci::soak(),
     }
 }
