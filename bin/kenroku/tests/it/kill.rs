@@ -7,7 +7,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
 use kenroku_card::card::{Card, Tries};
-use kenroku_card::ceremony::{self, CeremonyError, Person, Started};
+use kenroku_card::ceremony::{self, Asked, CeremonyError, Person, Started};
 use kenroku_card::channel::{Channel, ChannelError};
 use kenroku_card::secret::{Password, Pin};
 use kenroku_card::server::{Http, ServerError};
@@ -38,7 +38,7 @@ impl Person for Resolute {
     fn agrees(&mut self, _: &str, _: &str) -> Result<bool, CeremonyError> {
         Ok(true)
     }
-    fn risks_last_try(&mut self, _: &str) -> Result<bool, CeremonyError> {
+    fn risks_last_try(&mut self, _: Asked) -> Result<bool, CeremonyError> {
         Ok(false)
     }
     fn pin(&mut self, _: Tries) -> Result<Pin, CeremonyError> {
