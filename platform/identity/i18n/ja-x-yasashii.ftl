@@ -14,6 +14,7 @@ identity-op-consent-allow = はい、渡し《わたし》ます
 identity-op-consent-deny = いいえ、渡し《わたし》ません
 identity-op-consent-policy = この サービスの 個人情報《こじんじょうほう》の きまり
 identity-op-consent-back = あとから 「マイページ」で やめる ことが できます。
+identity-op-consent-if-not = 「いいえ」の ときは、何《なに》も 渡さないで《わたさないで》 サービスに 戻ります《もどります》。サービスが 使えない《つかえない》ことが あります。
 identity-op-for = だれの ために 使い《つかい》ますか
 identity-op-for-self = 自分《じぶん》
 identity-op-for-other = { $name } さんの 代わり《かわり》

@@ -118,6 +118,8 @@ pub(super) async fn profile(authz: Authz<ViewOwn>, app: App, page: Page, me: Me)
         }
         if let Some(b) = a.birth {
             let said = match b.date() {
+                // Of a birth nobody asks for the day of the week.
+                Some(date) if page.locale == Locale::Ja => Phrase::text(&date.wareki()),
                 Some(date) => page.date(date),
                 None => Phrase::text(&b.to_string()),
             };
