@@ -321,11 +321,11 @@ fn told(page: &Page, e: IdentityError, field: &str) -> Result<(StatusCode, Wrong
 fn class_name(page: &Page, class: crate::model::AccountClass) -> Phrase {
     use crate::model::AccountClass as C;
     match class {
-        C::Resident => page.t("identity-class-resident"),
-        C::Homecoming => page.t("identity-class-homecoming"),
-        C::Worker => page.t("identity-class-worker"),
-        C::Child => page.t("identity-class-child"),
-        C::NoCard => page.t("identity-class-no-card"),
+        C::Resident => page.t("identity-kind-resident"),
+        C::Homecoming => page.t("identity-kind-homecoming"),
+        C::Worker => page.t("identity-kind-worker"),
+        C::Child => page.t("identity-kind-child"),
+        C::NoCard => page.t("identity-kind-no-card"),
     }
     .phrase()
 }
