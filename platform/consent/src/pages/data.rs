@@ -6,6 +6,8 @@ use axum::response::{IntoResponse, Response};
 use kenroku_access::{Authz, Granted};
 use kenroku_contracts::personal::PseudonymsPort;
 use kenroku_http::{App, RequestInfo, Result};
+use kenroku_places::{Places, choose};
+use kenroku_types::JapaneseDate;
 use kenroku_types::ids::SubjectId;
 use kenroku_ui::{Html, Page, Phrase};
 use serde_json::{Value, json};
@@ -42,10 +44,17 @@ async fn held(
     Ok(consent.own_facts(&*names.0, proof, subject, info.id.parse().ok()).await?)
 }
 
-/// A value for people: text as it is, an address by its `formatted`.
+/// A value for people: a municipality by its name, a date as dates are written, an address by its `formatted`.
 fn plain(page: &Page, v: &Value) -> String {
     match v {
-        Value::String(s) => s.clone(),
+        Value::String(s) => {
+            let place = Places::shared().ok().and_then(|p| choose::asked(p, s));
+            match (place, s.parse::<JapaneseDate>()) {
+                (Some(m), _) => choose::place_name(page, m).plain(),
+                (None, Ok(date)) => page.date(date).plain(),
+                (None, Err(_)) => s.clone(),
+            }
+        }
         Value::Bool(true) => page.t("consent-true").phrase().plain(),
         Value::Bool(false) => page.t("consent-false").phrase().plain(),
         Value::Object(o) => {
