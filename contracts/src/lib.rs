@@ -15,3 +15,4 @@ pub mod identity;
 pub mod personal;
 pub mod snow_overview;
 pub mod snow_passes;
+pub mod staff;

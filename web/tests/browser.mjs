@@ -31,6 +31,8 @@ const ALL_PAGES = [
   "/developers",
   "/developers/id",
   "/staff/sign-in",
+  "/staff/break-glass",
+  "/staff/set-up?ticket=over",
   "/id/sign-in",
   "/id/sign-in/password",
   "/id/help",
@@ -58,6 +60,10 @@ const STAFF_PAGES = {
   "/staff/rules": "demo-officer-nomi",
   "/staff/rules?who=id-desk&from=17000&may=identity.review-people&whose=17000&how=2": "demo-officer-nomi",
   "/staff/rules/matrix?of=snow": "demo-officer-nomi",
+  "/staff/accounts": "demo-nomi",
+  "/staff/accounts/{account}": "demo-nomi",
+  "/staff/own": "demo-snow",
+  "/staff/alarms": "demo-officer",
   "/staff/consent": "demo-officer-nomi",
   "/staff/consent/provisions": "demo-officer-nomi",
   "/staff/consent/cases": "demo-officer-nomi",
@@ -142,6 +148,12 @@ export async function address(context, base, path) {
     const list = async () => (await fetch(`${base}/api/snow/v1/segments?state=done&limit=1`)).json();
     const id = await wanted("a cleared road", list, (found) => found.items[0]?.id);
     return path.replace("{done}", id);
+  }
+  if (path.includes("{account}")) {
+    const page = await (await context.request.get(`${base}/staff/accounts`)).text();
+    const id = /href="\/staff\/accounts\/([0-9a-f-]+)"/.exec(page)?.[1];
+    if (!id) throw new Error("the demo has no staff accounts");
+    return path.replace("{account}", id);
   }
   if (path.includes("{refused}")) {
     const page = await (await context.request.get(`${base}/staff/snow/refused`)).text();

@@ -46,6 +46,25 @@ pub enum AdminCommand {
         #[arg(long)]
         password_file: Option<PathBuf>,
     },
+    /// Make a one-time link with which somebody sets up their password, good for 72 hours.
+    SetUpLink {
+        /// Name to sign in with.
+        login: String,
+        /// As for `add-staff`.
+        #[arg(long, default_value = "installation")]
+        tenant: String,
+    },
+    /// Make an emergency account, or seal a new credential for it. It is shown this once: print it and lock it away.
+    SealBreakGlass {
+        /// Name of the account.
+        login: String,
+        /// As for `add-staff`.
+        #[arg(long, default_value = "installation")]
+        tenant: String,
+        /// What it may do; repeat for several.
+        #[arg(long = "role", default_value = "operator")]
+        roles: Vec<String>,
+    },
     /// List the staff accounts of a tenant.
     ListStaff {
         /// As for `add-staff`.
@@ -130,23 +149,35 @@ pub async fn run(modules: Vec<Module>, values: Values, what: AdminCommand) -> Re
             let password = password(password_file)?;
             let accounts = accounts(modules, &values).await?;
             let by: Granted<ManageStaff> = Granted::for_system(BY, tenant);
-            let known = policies.roles();
-            let roles: Vec<RoleId> = roles
-                .iter()
-                .map(|wanted| {
-                    let found = known.iter().find(|r| r.id == wanted).map(|r| RoleId::new(r.id));
-                    found.ok_or_else(|| {
-                        Stop::new(
-                            Code::Usage,
-                            format!("there is no role “{wanted}”; `kenroku admin roles` lists them"),
-                        )
-                    })
-                })
-                .collect::<Result<_, _>>()?;
+            let roles = roles_of(&policies, &roles)?;
             let name = name.as_deref().unwrap_or(&login);
             let new = NewStaff { login: &login, name, password: &password, roles: &roles };
             let id = accounts.create_staff(&by, &new).await.map_err(refused)?;
             print(&format!("{login} can sign in now (account {id})\n"))
+        }
+        AdminCommand::SetUpLink { login, tenant } => {
+            let tenant = tenant_of(&tenant)?;
+            let accounts = accounts(modules, &values).await?;
+            let view: Granted<ViewStaff> = Granted::for_system(BY, tenant);
+            let rows = accounts.list_staff(&view).await.map_err(refused)?;
+            let row = rows.iter().find(|r| r.login == login);
+            let row =
+                row.ok_or_else(|| Stop::new(Code::Data, format!("there is no account “{login}” here")))?;
+            let by: Granted<ManageStaff> = Granted::for_system(BY, tenant);
+            let ticket = accounts.set_up_ticket(&by, row.id).await.map_err(refused)?;
+            print(&format!(
+                "/staff/set-up?ticket={ticket}\nGood for 72 hours, once; hand it to {login} only.\n"
+            ))
+        }
+        AdminCommand::SealBreakGlass { login, tenant, roles } => {
+            let by: Granted<ManageStaff> = Granted::for_system(BY, tenant_of(&tenant)?);
+            let roles = roles_of(&policies, &roles)?;
+            let accounts = accounts(modules, &values).await?;
+            let secret = accounts.seal_break_glass(&by, &login, &roles).await.map_err(refused)?;
+            print(&format!(
+                "name       {login}\ncredential {secret}\nused at    /staff/break-glass\n\
+                 Print this, seal it, lock it away: it works once and cannot be shown again.\n"
+            ))
         }
         AdminCommand::AddKey { label, tenant, holder, scopes, days } => {
             let by: Granted<ManageKeys> = Granted::for_system(BY, tenant_of(&tenant)?);
@@ -286,6 +317,16 @@ async fn app_of(modules: Vec<Module>, values: &Values, names: &[&str]) -> Result
 
 fn refused(e: kenroku_access::accounts::AccountError) -> Stop {
     Stop::new(Code::Data, e.to_string())
+}
+
+fn roles_of(policies: &Policies, wanted: &[String]) -> Result<Vec<RoleId>, Stop> {
+    let known = policies.roles();
+    let one = |wanted: &String| {
+        let found = known.iter().find(|r| r.id == wanted).map(|r| RoleId::new(r.id));
+        let says = format!("there is no role “{wanted}”; `kenroku admin roles` lists them");
+        found.ok_or_else(|| Stop::new(Code::Usage, says))
+    };
+    wanted.iter().map(one).collect()
 }
 
 /// The permission of an id, if a program may have it.

@@ -165,7 +165,7 @@ fn is_denied(name: &str) -> bool {
 
 /// Secrets inside other texts (an error of a driver may quote its connection string).
 fn scrubbed(mut text: String) -> String {
-    for mark in ["password=", "Bearer ", "kr_session="] {
+    for mark in ["password=", "Bearer ", "kr_session=", "kr_staff="] {
         if let Some(at) = text.find(mark) {
             text.truncate(at + mark.len());
             text.push_str(HIDDEN);

@@ -11,6 +11,7 @@ pub fn modules() -> Vec<Module> {
         kenroku_consent::module(),
         kenroku_identity::module(),
         kenroku_scim::module(),
+        kenroku_staff::module(),
         kenroku_snow::module(),
         kenroku_portal::module(),
     ]);

@@ -13,6 +13,10 @@ id_kind! {
     Client => ClientId;
 }
 
+/// The mark of an emergency account in use, among its roles. No module declares it, so nobody can be given it and no
+/// rule grants anything for it.
+pub const BREAK_GLASS: RoleId = RoleId::new("break-glass");
+
 /// How surely somebody is who they say: the ladder of facts that a sign-in can rest on. The order matters:
 /// a policy asks for “at least”.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
@@ -193,6 +197,11 @@ impl Actor {
         matches!(self, Actor::Anonymous)
     }
 
+    /// Whether it is an emergency account in use.
+    pub fn is_break_glass(&self) -> bool {
+        matches!(self, Actor::Staff { roles, .. } if roles.contains(&BREAK_GLASS))
+    }
+
     /// The scope that follows from who it is: staff and keys act for their tenant, everybody else sees the
     /// public, prefecture-wide side.
     pub const fn scope(&self) -> Scope {
@@ -215,12 +224,14 @@ impl Actor {
 }
 
 impl fmt::Display for Actor {
-    /// A stable label for logs and the disclosure record: `staff:019449a0-…`, `system:snow`, `anonymous`.
+    /// A stable label for logs and the disclosure record: `staff:019449a0-…`, `system:snow`, `anonymous`. Whatever an
+    /// emergency account does is marked in it: `break-glass:019449a0-…`.
     /// It holds pseudonyms only.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Actor::Anonymous => f.write_str("anonymous"),
             Actor::Resident { subject, .. } => write!(f, "resident:{subject}"),
+            Actor::Staff { id, .. } if self.is_break_glass() => write!(f, "break-glass:{id}"),
             Actor::Staff { id, .. } => write!(f, "staff:{id}"),
             Actor::Device { id, .. } => write!(f, "device:{id}"),
             Actor::Client { id, .. } => write!(f, "client:{id}"),
@@ -240,6 +251,13 @@ mod tests {
         }
         assert!(Assurance::ALL.is_sorted());
         assert!(Assurance::Password.acr().is_some() && Assurance::Key.acr().is_none());
+    }
+
+    #[test]
+    fn an_emergency_account_is_marked_in_every_log() {
+        let acting = |roles: &[&'static str]| crate::testing::staff(Tenant::SHARED, roles);
+        assert!(acting(&["operator"]).to_string().starts_with("staff:"));
+        assert!(acting(&["operator", "break-glass"]).to_string().starts_with("break-glass:"));
     }
 
     #[test]

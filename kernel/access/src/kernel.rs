@@ -21,6 +21,10 @@ permission! {
     pub ProvisionOverseers = "access.provision-overseers" on Organization, operate;
     /// 機器と事業者の鍵を発行・交換・停止する
     pub ManageKeys = "access.manage-keys" on Organization, manage;
+    /// 緊急用の利用者が使われたことなどの警報を見る
+    pub ViewAlarms = "access.view-alarms" on Organization, view;
+    /// 警報を確かめて、どうしたかを書き残す
+    pub AcknowledgeAlarms = "access.acknowledge-alarms" on Organization, manage;
     /// 個人情報が利用された記録を見る
     pub ViewDisclosures = "access.view-disclosures" on Organization, view, personal;
 }
@@ -79,6 +83,8 @@ pub fn access() -> ModuleAccess {
             ProvisionOverseers::META,
             ManageKeys::META,
             ViewDisclosures::META,
+            ViewAlarms::META,
+            AcknowledgeAlarms::META,
         ],
         roles: ROLES.to_vec(),
         policies: vec![PolicyFile {

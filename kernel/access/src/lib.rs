@@ -77,9 +77,10 @@ mod role;
 mod tenants;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod totp;
 
-pub use actor::{Actor, ActorKind, Assurance, ClientId, Scope, SignIn};
-pub use credential::{Https, SecureCookies, WebRules};
+pub use actor::{Actor, ActorKind, Assurance, BREAK_GLASS, ClientId, Scope, SignIn};
+pub use credential::{Door, Https, SecureCookies, WebRules};
 pub use extract::{AccessState, Authz, Visitor, Whole};
 pub use grant::{Access, Answer, Authenticator, ForModule, Granted};
 pub use matrix::{Matrix, MatrixRow, Reach, Verdict, Who};

@@ -5,7 +5,7 @@
 //! let nomi = kenroku_types::Tenant::SHARED;
 //! let access = testing::access(TenantTree::default(), [], [("desk", testing::staff(nomi, &["muni-admin"]))]);
 //! ```
-//! A request then carries `Cookie: kr_session=desk`, or `Authorization: Bearer desk`.
+//! A request then carries `Cookie: kr_session=desk` (below `/staff`: `kr_staff=desk`), or `Authorization: Bearer desk`.
 
 use std::collections::HashMap;
 

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use kenroku_types::{Env, Problem};
 
 use crate::Settings;
@@ -92,6 +92,37 @@ impl<S: Send + Sync> FromRequestParts<S> for RequestInfo {
     }
 }
 
+/// What a device calls itself, cut down to system and browser: enough to know one's own again, too little to follow
+/// anybody.
+pub fn device_name(headers: &HeaderMap) -> String {
+    let agent = headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or("");
+    let first = |words: &[(&'static str, &'static str)]| {
+        words.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name)
+    };
+    let system = first(&[
+        ("iPhone", "iPhone"),
+        ("iPad", "iPad"),
+        ("Android", "Android"),
+        ("Windows", "Windows"),
+        ("CrOS", "ChromeOS"),
+        ("Mac OS X", "Mac"),
+        ("Linux", "Linux"),
+    ]);
+    let browser = first(&[
+        ("Edg/", "Edge"),
+        ("FxiOS/", "Firefox"),
+        ("Firefox/", "Firefox"),
+        ("CriOS/", "Chrome"),
+        ("Chrome/", "Chrome"),
+        ("Safari/", "Safari"),
+    ]);
+    match (system, browser) {
+        (Some(s), Some(b)) => format!("{s} / {b}"),
+        (Some(one), None) | (None, Some(one)) => one.to_owned(),
+        (None, None) => String::new(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,5 +159,21 @@ mod tests {
         for id in ["short", "has space in it", "x\u{e9}xxxxxxxx", &"a".repeat(65)] {
             assert_ne!(&*read("10.0.0.9", &[("x-request-id", id)]).id, id);
         }
+    }
+
+    #[test]
+    fn devices_are_named_by_system_and_browser_only() {
+        let name = |agent: &'static str| {
+            let mut h = HeaderMap::new();
+            h.insert(header::USER_AGENT, axum::http::HeaderValue::from_static(agent));
+            device_name(&h)
+        };
+        let phone = "Mozilla/5.0 (Linux; Android 14; SH-54D Build/x) AppleWebKit/537.36 (KHTML, like Gecko) \
+                     Chrome/129.0.0.0 Mobile Safari/537.36";
+        assert_eq!(name(phone), "Android / Chrome");
+        let tablet =
+            "Mozilla/5.0 (iPad; CPU OS 17_0 like Mac OS X) AppleWebKit/605 Version/17.0 Safari/604.1";
+        assert_eq!(name(tablet), "iPad / Safari");
+        assert_eq!(name("curl/8"), "");
     }
 }

@@ -15,7 +15,7 @@ use kenroku_ui::{LocaleFile, Names, Shell, Texts};
 use kenroku_vault::{FileWitness, Vault};
 
 use crate::chores::{LogWitness, Reseals};
-use crate::{Card, HandleDead, HookError, Module, Tool, Values, ViewDead, check, dead};
+use crate::{Card, HandleDead, HookError, Kind, Module, Setting, Tool, Values, ViewDead, check, dead};
 
 /// The portal's tiles of all modules, sorted; a service that the portal takes from the app.
 #[derive(Debug)]
@@ -100,10 +100,19 @@ pub fn kernel() -> Vec<Module> {
             .locales(kenroku_ui::locales!("bus", "../i18n"))
             .tool("bus-dead-title", dead::ADDRESS, ViewDead::META),
         // Its permissions, roles and policies are in every `Policies` by themselves.
-        Module::new("access").migrations(kenroku_access::accounts::MIGRATIONS),
+        Module::new("access").migrations(kenroku_access::accounts::MIGRATIONS).settings(&[CODES]),
         Module::new("http").migrations(idempotency::MIGRATIONS).routes(pages).work(crate::chores::add),
     ]
 }
+
+/// Whether the password alone is enough for whoever watches over others.
+const CODES: Setting = Setting {
+    key: "access.codes_for_administrators",
+    kind: Kind::Bool,
+    default: "true",
+    demo: Some("false"),
+    about: "Administrators, operators and data officers need a one-time code besides their password; who has none sets one up at the next sign-in.",
+};
 
 /// The migrations of all modules, in the order of the list.
 pub fn migrations(modules: &[Module]) -> Vec<ModuleMigrations> {
@@ -149,7 +158,8 @@ pub async fn assemble(modules: Vec<Module>, base: Base) -> Result<Assembly, Asse
     }
     let shell = shell(&modules, base.look)?;
     let policies = Policies::new(base.tenants, modules.iter().map(|m| m.access.clone()))?;
-    let rules = AccountRules::default();
+    let codes_for_overseers = base.values.bool(CODES.key).unwrap_or(true);
+    let rules = AccountRules { codes_for_overseers, ..AccountRules::default() };
     let accounts = Accounts::new(base.db.clone(), base.env.clone(), &policies, Passwords::default(), rules);
     let own: Box<dyn Authenticator> = Box::new(accounts.clone());
     let others = modules.iter().filter_map(|m| m.authenticator.map(|make| make(&base.db, &base.env)));
@@ -299,19 +309,15 @@ mod tests {
     #[tokio::test]
     async fn sessions_and_counted_failures_that_ended_are_removed_by_the_clock() {
         use kenroku_access::accounts::{Accounts, NewStaff};
-        use kenroku_access::kernel::{ManageStaff, OPERATOR};
+        use kenroku_access::kernel::ManageStaff;
         use kenroku_access::{Actor, Granted};
         use kenroku_types::Tenant;
 
         let site = TestSite::of([]).await;
         let accounts = site.app().get::<Accounts>().unwrap();
         let by: Granted<ManageStaff> = Granted::for_system("test", Tenant::SHARED);
-        let new = NewStaff {
-            login: "night-watch",
-            name: "当番",
-            password: "long enough to be one",
-            roles: &[OPERATOR],
-        };
+        let new =
+            NewStaff { login: "night-watch", name: "当番", password: "long enough to be one", roles: &[] };
         accounts.create_staff(&by, &new).await.unwrap();
         let from = std::net::IpAddr::from([192, 0, 2, 1]);
         site.work().await;

@@ -48,7 +48,6 @@ pub mod sheet;
 mod source;
 pub mod subject;
 pub mod ticket;
-pub mod totp;
 mod trust;
 pub mod upstream;
 mod ways;
@@ -58,6 +57,7 @@ use kenroku_store::{ModuleMigrations, migrations};
 
 pub use error::{IdentityError, Result};
 pub use identity::{Identity, Rules};
+pub use kenroku_access::totp;
 pub use module::{
     ChangeOwn, DeclareDisaster, ID_DESK, IshikawaId, ManageClients, RESIDENT_DESK, ReleaseClaims,
     ReviewPeople, ServeCounter, ViewOwn, module,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::http::header::SET_COOKIE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
-use kenroku_access::{Access, Actor, Assurance, SignIn};
+use kenroku_access::{Access, Actor, Assurance, Door, SignIn};
 use kenroku_contracts::identity::{EndReason, SessionEnded};
 use kenroku_http::App;
 use kenroku_store::{Sql, Tx, params, row, sql};
@@ -170,7 +170,7 @@ fn token_hash(token: &str) -> [u8; 32] {
 /// When the store fails.
 pub async fn current(app: &App, parts: &Parts) -> kenroku_http::Result<Option<Session>> {
     let access = app.get::<Access>()?;
-    let Some(token) = access.web().session_token(parts) else { return Ok(None) };
+    let Some(token) = access.web().session_token(parts, Door::Residents) else { return Ok(None) };
     Ok(app.get::<Identity>()?.session(token).await?)
 }
 
@@ -387,7 +387,7 @@ impl Started {
 
     /// Puts the cookies into an answer.
     pub fn set_cookies(&self, access: &Access, parts: &Parts, headers: &mut HeaderMap) {
-        if let Some(cookie) = access.web().set_cookie(parts, &self.token, self.max_age) {
+        if let Some(cookie) = access.web().set_cookie(parts, Door::Residents, &self.token, self.max_age) {
             headers.append(SET_COOKIE, cookie);
         }
         hint(headers, self.max_age);
@@ -396,7 +396,7 @@ impl Started {
 
 /// Removes the cookies of whoever was signed in.
 pub fn clear_cookies(access: &Access, parts: &Parts, headers: &mut HeaderMap) {
-    if let Some(cookie) = access.web().clear_cookie(parts) {
+    if let Some(cookie) = access.web().clear_cookie(parts, Door::Residents) {
         headers.append(SET_COOKIE, cookie);
     }
     hint(headers, Duration::ZERO);
@@ -407,57 +407,5 @@ fn hint(headers: &mut HeaderMap, max_age: Duration) {
     let text = format!("{SIGNED_IN_COOKIE}=1; Path=/; HttpOnly; SameSite=Lax; Max-Age={}", max_age.as_secs());
     if let Ok(value) = HeaderValue::from_str(&text) {
         headers.append(SET_COOKIE, value);
-    }
-}
-
-/// What a device calls itself, cut down to system and browser: enough to know one's own again, too little to follow
-/// anybody.
-pub fn device_name(headers: &HeaderMap) -> String {
-    let agent = headers.get(axum::http::header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or("");
-    let first = |words: &[(&'static str, &'static str)]| {
-        words.iter().find(|(mark, _)| agent.contains(mark)).map(|(_, name)| *name)
-    };
-    let system = first(&[
-        ("iPhone", "iPhone"),
-        ("iPad", "iPad"),
-        ("Android", "Android"),
-        ("Windows", "Windows"),
-        ("CrOS", "ChromeOS"),
-        ("Mac OS X", "Mac"),
-        ("Linux", "Linux"),
-    ]);
-    let browser = first(&[
-        ("Edg/", "Edge"),
-        ("FxiOS/", "Firefox"),
-        ("Firefox/", "Firefox"),
-        ("CriOS/", "Chrome"),
-        ("Chrome/", "Chrome"),
-        ("Safari/", "Safari"),
-    ]);
-    match (system, browser) {
-        (Some(s), Some(b)) => format!("{s} / {b}"),
-        (Some(one), None) | (None, Some(one)) => one.to_owned(),
-        (None, None) => String::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn devices_are_named_by_system_and_browser_only() {
-        let name = |agent: &'static str| {
-            let mut h = HeaderMap::new();
-            h.insert(axum::http::header::USER_AGENT, HeaderValue::from_static(agent));
-            device_name(&h)
-        };
-        let phone = "Mozilla/5.0 (Linux; Android 14; SH-54D Build/x) AppleWebKit/537.36 (KHTML, like Gecko) \
-                     Chrome/129.0.0.0 Mobile Safari/537.36";
-        assert_eq!(name(phone), "Android / Chrome");
-        let tablet =
-            "Mozilla/5.0 (iPad; CPU OS 17_0 like Mac OS X) AppleWebKit/605 Version/17.0 Safari/604.1";
-        assert_eq!(name(tablet), "iPad / Safari");
-        assert_eq!(name("curl/8"), "");
     }
 }

@@ -85,17 +85,6 @@ portal-dev-reference-2 = Errors are RFC 9457 problem documents. code is stable; 
 
 # Staff
 portal-staff = Staff
-portal-staff-lead = Choose a tool.
-portal-staff-none = There is no tool for your role. Ask the administrator of your organisation.
-portal-sign-in = Staff sign-in
-portal-sign-in-lead = Enter the name and password your office gave you.
-portal-sign-in-go = Sign in
-portal-sign-in-wrong = The name or the password is wrong
-portal-sign-in-wait = Stopped after several failures. Wait about { $minutes } min and try again.
-portal-sign-in-busy = Many people are signing in. Wait a moment and try again.
-portal-sign-in-help = Forgot the password? Ask the administrator of your office.
-portal-login = Name
-portal-password = Password
 
 # The frame of every page
 portal-site = Ishikawa Portal

@@ -85,17 +85,6 @@ portal-dev-reference-2 = まちがいは RFC 9457 の 形《かたち》で 返�
 
 # Staff
 portal-staff = 職員《しょくいん》の ページ
-portal-staff-lead = 使う《つかう》ものを 選んで《えらんで》ください。
-portal-staff-none = 使う《つかう》ことが できる ものが ありません。役所《やくしょ》の 管理者《かんりしゃ》に 聞いて《きいて》ください。
-portal-sign-in = 職員《しょくいん》の ログイン
-portal-sign-in-lead = もらった 名前《なまえ》と パスワードを 入れて《いれて》ください。
-portal-sign-in-go = ログインする
-portal-sign-in-wrong = 名前《なまえ》か パスワードが 違います《ちがいます》
-portal-sign-in-wait = 何回《なんかい》も まちがえたので、止めて《とめて》います。{ $minutes }分《ふん》 待って《まって》から、もう 一度《いちど》 してください。
-portal-sign-in-busy = 今《いま》 混んで《こんで》います。少し《すこし》 待って《まって》ください。
-portal-sign-in-help = パスワードを 忘れた《わすれた》ときは、役所《やくしょ》の 管理者《かんりしゃ》に 聞いて《きいて》ください。
-portal-login = 名前《なまえ》
-portal-password = パスワード
 
 # The frame of every page
 portal-site = いしかわポータル

@@ -85,17 +85,6 @@ portal-dev-reference-2 = 誤りは RFC 9457 の形で返します。code は変�
 
 # Staff
 portal-staff = 職員のページ
-portal-staff-lead = 使う道具を選んでください。
-portal-staff-none = あなたの役割で使える道具はありません。所属の管理者にお尋ねください。
-portal-sign-in = 職員のログイン
-portal-sign-in-lead = 所属から渡された名前とパスワードを入れてください。
-portal-sign-in-go = ログインする
-portal-sign-in-wrong = 名前かパスワードが違います
-portal-sign-in-wait = 失敗が続いたため、いったん止めています。{ $minutes }分ほど待ってから、もう一度お試しください。
-portal-sign-in-busy = いま混み合っています。少し待ってから、もう一度お試しください。
-portal-sign-in-help = パスワードを忘れたときは、所属の管理者にお尋ねください。
-portal-login = 名前
-portal-password = パスワード
 
 # The frame of every page
 portal-site = いしかわポータル

@@ -1,7 +1,7 @@
 //! いしかわポータル: the one entrance for the prefecture and its nineteen municipalities.
 //!
 //! **What it is.** The home page by area, the list of services, the pages every public site owes its readers
-//! (accessibility, privacy, contact, open data, developers), and the door for staff.
+//! (accessibility, privacy, contact, open data, developers), and the administrators' page of keys.
 //!
 //! **What it is not.** It holds no facts of its own: what it shows of a service comes through a port of
 //! `kenroku-contracts` or through the card the service hands in ([`kenroku_module::Card`]). Residents are signed in by platform/identity.
@@ -16,7 +16,6 @@ mod about;
 mod home;
 mod keys;
 mod rules;
-mod staff;
 
 use kenroku_access::Permission as _;
 use kenroku_access::kernel::{ManageKeys, ViewMatrix};
@@ -55,13 +54,7 @@ pub const LOCALES: [kenroku_ui::LocaleFile; 3] = kenroku_ui::locales!("portal", 
 /// The module.
 pub fn module() -> Module {
     Module::new("portal")
-        .routes(
-            home::routes()
-                .merge(about::routes())
-                .merge(staff::routes())
-                .merge(keys::routes())
-                .merge(rules::routes()),
-        )
+        .routes(home::routes().merge(about::routes()).merge(keys::routes()).merge(rules::routes()))
         .tool("portal-keys", keys::ADDRESS, ManageKeys::META)
         .tool("portal-rules", rules::ADDRESS, ViewMatrix::META)
         .locales(LOCALES)

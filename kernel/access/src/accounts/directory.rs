@@ -9,7 +9,7 @@ use kenroku_types::ids::StaffId;
 use kenroku_types::{Tenant, Timestamp};
 
 use super::staff::{self, NO_PASSWORD, StaffRow, check_login, not_oneself};
-use super::{AccountError, Accounts, Result, session};
+use super::{AccountError, Accounts, Result, code, session, ticket};
 use crate::kernel::{ManageStaff, ProvisionOverseers, ProvisionStaff, ROLES};
 use crate::{Actor, Granted, Role, RoleId};
 
@@ -256,6 +256,8 @@ impl Accounts {
         let gone = format!("~{id}");
         let row = params![by.tenant(), id, version, &gone, NO_PASSWORD, true, self.0.env.now()];
         tx.execute_one(REMOVE, row).await?;
+        code::forget(&mut tx, by.tenant(), id).await?;
+        ticket::forget(&mut tx, by.tenant(), id, ticket::For::SetUp).await?;
         session::end_all(&mut tx, by.tenant(), id).await?;
         self.note(&mut tx, by.tenant(), id, "removed", by.actor(), "").await?;
         tx.commit().await?;

@@ -16,11 +16,12 @@ use crate::{Actor, Granted};
 pub struct HistoryRow {
     /// When.
     pub at: Timestamp,
-    /// What: `in`, `made`, `roles`, `profile`, `stopped`, `reopened`, `removed`, `password`.
+    /// What: `in`, `made`, `roles`, `profile`, `stopped`, `reopened`, `removed`, `password`, `ticket`,
+    /// `code`, `code-removed`, `ended`; of emergency accounts `sealed`, `break-glass`, `act`.
     pub what: String,
     /// Who did it, as a log label.
     pub by: String,
-    /// More about it: the roles that hold now.
+    /// More about it: the roles that hold now, the device, the reason, the act.
     pub note: String,
 }
 row!(HistoryRow { at, what, by, note });
@@ -52,8 +53,20 @@ impl Accounts {
         by: &Actor,
         note: &str,
     ) -> Result<()> {
-        let by = by.to_string();
-        tx.execute(ADD, params![tenant, id, self.0.env.uuid(), self.0.env.now(), what, &by, note]).await?;
+        self.note_as(tx, tenant, id, what, &by.to_string(), note).await
+    }
+
+    /// The same with a label that is known already.
+    pub(super) async fn note_as(
+        &self,
+        tx: &mut Tx,
+        tenant: Tenant,
+        id: StaffId,
+        what: &str,
+        by: &str,
+        note: &str,
+    ) -> Result<()> {
+        tx.execute(ADD, params![tenant, id, self.0.env.uuid(), self.0.env.now(), what, by, note]).await?;
         Ok(())
     }
 
@@ -66,9 +79,16 @@ impl Accounts {
         what: &str,
         note: &str,
     ) -> Result<()> {
-        let by = format!("staff:{id}");
-        tx.execute(ADD, params![tenant, id, self.0.env.uuid(), self.0.env.now(), what, &by, note]).await?;
-        Ok(())
+        self.note_as(tx, tenant, id, what, &format!("staff:{id}"), note).await
+    }
+
+    /// The last hundred lines of one's own account, newest first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn own_history(&self, actor: &Actor) -> Result<Vec<HistoryRow>> {
+        let Some((tenant, id)) = super::ticket::own_label(actor) else { return Ok(Vec::new()) };
+        Ok(self.0.db.read().await?.all(LIST, params![tenant, id]).await?)
     }
 
     /// The last hundred lines of an account of the tenant, newest first.

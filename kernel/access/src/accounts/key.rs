@@ -141,7 +141,7 @@ fn key_hash(key: &str) -> [u8; 32] {
 }
 
 /// Crockford's base 32 in lower case: no i, l, o, u.
-const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+pub(super) const LETTERS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
 impl Accounts {
     /// For programs 160 random bits; for devices 100 in five groups of four letters, short enough to type into a

@@ -3,21 +3,24 @@
 //! **What it is.** Sign-in by password for staff until the identity provider takes over, sessions in browsers,
 //! and keys for machines. [`Accounts`] is the kernel's [`Authenticator`].
 //!
-//! **What it is not.** It knows no residents. It has no second factor yet: [`Assurance::Password`](crate::Assurance::Password) says so, and
-//! policies can ask for more.
+//! **What it is not.** It knows no residents. The seeds of one-time codes are sealed by the vault, which stands above:
+//! the caller compares the code, this crate keeps the order of the steps.
 //!
 //! **Invariants.** Passwords, tokens and keys are stored as hashes only. A sign-in takes the same work whether
 //! the account exists, is disabled, or the password is wrong, and gets the same answer. A failed attempt is on
 //! the disk before the password is looked at, so parallel guessing counts in full. Disabling an account ends
 //! its sessions; changed roles hold from the next request.
 
+mod code;
 mod directory;
 mod history;
 mod key;
 mod password;
+mod seal;
 mod session;
 mod staff;
 mod throttle;
+mod ticket;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,11 +32,13 @@ use ring::digest::{SHA256, digest};
 use crate::policy::Policies;
 use crate::{Actor, Answer, Authenticator, Role, TenantTree};
 
+pub use code::{Begun, Waiting, oversees};
 pub use directory::{Profile, Steward};
 pub use history::HistoryRow;
 pub use key::{IssuedKey, KeyHolder, KeyRow, ManagesKeys, NewKey};
 pub use password::{Passwords, check as check_password};
-pub use session::{Session, SessionRules};
+pub use seal::{AlarmId, AlarmRow, BREAK_GLASS_LASTS, Broken, Seal, SealRow};
+pub use session::{Session, SessionRow, SessionRules};
 pub use staff::{NewStaff, StaffRow};
 pub use throttle::{Attempt, Limit, ThrottleRules};
 
@@ -52,6 +57,8 @@ pub const MIGRATIONS: ModuleMigrations = migrations!(
         "0004_key_hash",
         "0005_directory",
         "0006_history",
+        "0007_second_step",
+        "0008_ticket_token"
     ]
 );
 
@@ -82,6 +89,12 @@ pub enum AccountError {
     /// The role does not fit the organisation.
     #[error("the role “{0}” is not for this kind of organisation")]
     RoleNotHere(String),
+    /// The password was right, and a one-time code is needed as well.
+    #[error("a one-time code is needed")]
+    CodeNeeded,
+    /// A reason or a note is missing.
+    #[error("10 to 500 characters are needed")]
+    Words,
     /// A part of the profile cannot be stored; the text says what is accepted.
     #[error("{0}")]
     Profile(&'static str),
@@ -142,6 +155,9 @@ impl From<AccountError> for Problem {
             AccountError::WeakPassword(_) => wrong("password", "access.weak-password"),
             AccountError::UnknownRole(_) => wrong("roles", "access.unknown-role"),
             AccountError::RoleNotHere(_) => wrong("roles", "access.role-not-here"),
+            AccountError::CodeNeeded => Problem::new(401, "access.code-needed", "A one-time code is needed")
+                .next("Sign in on the page for staff."),
+            AccountError::Words => wrong("reason", "access.words"),
             AccountError::Profile(_) => wrong("name", "access.profile"),
             AccountError::Overseer(_) => Problem::new(403, "access.overseer", "Not by this key")
                 .detail(says)
@@ -162,6 +178,8 @@ pub struct AccountRules {
     pub session: SessionRules,
     /// How failed sign-ins are slowed down.
     pub throttle: ThrottleRules,
+    /// Whoever has a role that watches over others needs a one-time code to sign in.
+    pub codes_for_overseers: bool,
 }
 
 /// Staff accounts, sessions and keys in the store. Cheap to clone.
@@ -199,6 +217,10 @@ impl Authenticator for Accounts {
 
     fn key<'a>(&'a self, key: &'a str) -> Answer<'a, Option<Actor>> {
         Box::pin(async move { Ok(self.authenticate_key(key).await?) })
+    }
+
+    fn act<'a>(&'a self, actor: &'a Actor, what: &'a str) -> Answer<'a, ()> {
+        Box::pin(async move { Ok(self.note_act(actor, what).await?) })
     }
 }
 

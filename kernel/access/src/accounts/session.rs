@@ -3,14 +3,14 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use kenroku_store::{Sql, Tx, params, sql};
+use kenroku_store::{Sql, Tx, params, row, sql};
 use kenroku_types::ids::StaffId;
 use kenroku_types::{Env, Tenant, Timestamp};
 
 use super::throttle::{self, Attempt};
-use super::{AccountError, Accounts, Result, history, sha256, staff};
-use crate::kernel::ManageStaff;
-use crate::{Actor, Assurance, Granted, SignIn};
+use super::{AccountError, Accounts, Begun, Result, history, sha256, staff, ticket};
+use crate::kernel::{ManageStaff, ViewStaff};
+use crate::{Actor, Assurance, BREAK_GLASS, Granted, SignIn};
 
 /// How long sessions live.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +45,26 @@ impl Session {
     }
 }
 
+/// A session as lists show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionRow {
+    /// When it began.
+    pub signed_in_at: Timestamp,
+    /// When it was last used, to a minute.
+    pub seen_at: Timestamp,
+    /// When it ends at the latest.
+    pub expires_at: Timestamp,
+    /// `password` or `password-otp`.
+    pub assurance: String,
+    /// System and browser; empty when unknown.
+    pub device: String,
+}
+row!(SessionRow { signed_in_at, seen_at, expires_at, assurance, device });
+
+/// How a session was proved, as the table says it.
+const PASSWORD: &str = "password";
+const OTP: &str = "password-otp";
+
 /// How long “last seen” may lag behind: not every request writes.
 const SEEN_STEP: Duration = Duration::from_secs(60);
 
@@ -54,14 +74,18 @@ const BY_LOGIN: &Sql = sql!(
      -- @cross_tenant the login name is what tells the tenant"
 );
 const ADD: &Sql = sql!(
-    "insert into access_session (tenant, staff, token_hash, signed_in_at, seen_at, expires_at)
-     values ($1, $2, $3, $4, $5, $6)"
+    "insert into access_session (tenant, staff, token_hash, signed_in_at, seen_at, expires_at, assurance, device)
+     values ($1, $2, $3, $4, $5, $6, $7, $8)"
 );
 const FIND: &Sql = sql!(
-    "select s.tenant, s.staff, s.signed_in_at, s.seen_at, s.expires_at, a.roles
+    "select s.tenant, s.staff, s.signed_in_at, s.seen_at, s.expires_at, a.roles, a.kind, s.assurance
      from access_session s join access_staff a on a.tenant = s.tenant and a.id = s.staff
      where s.token_hash = $1 and s.expires_at > $2 and s.seen_at > $3 and a.disabled = $4
      -- @cross_tenant the token is what tells the tenant"
+);
+const OF: &Sql = sql!(
+    "select signed_in_at, seen_at, expires_at, assurance, device from access_session
+     where tenant = $1 and staff = $2 and expires_at > $3 and seen_at > $4 order by seen_at desc, signed_in_at desc"
 );
 const SEEN: &Sql =
     sql!("update access_session set seen_at = $4 where tenant = $1 and staff = $2 and token_hash = $3");
@@ -95,23 +119,69 @@ fn token_hash(token: &str) -> [u8; 32] {
 }
 
 impl Accounts {
-    /// Signs a member of staff in. The token goes into the cookie and nowhere else; it is always a new one, so
+    /// Signs a member of staff in by password alone. The token goes into the cookie and nowhere else; it is always a new one, so
     /// that nobody can prepare a session for somebody else.
     ///
     /// # Errors
     /// [`AccountError::SignInRefused`] whatever was wrong; [`AccountError::TooManyAttempts`];
-    /// [`AccountError::Busy`].
+    /// [`AccountError::Busy`]; [`AccountError::CodeNeeded`] for whoever needs a second step.
     pub async fn sign_in(&self, login: &str, password: &str, from: IpAddr) -> Result<(String, Session)> {
-        let (tenant, id) = self.check_password(&staff::normal_login(login), password, from).await?;
+        match self.begin_sign_in(login, password, from, "").await? {
+            Begun::In(token, session) => Ok((token, session)),
+            Begun::Code(_) | Begun::SetUpCode(_) => Err(AccountError::CodeNeeded),
+        }
+    }
+
+    /// Opens a session for a working day.
+    pub(super) async fn open_session(
+        &self,
+        tx: &mut Tx,
+        tenant: Tenant,
+        id: StaffId,
+        how: Assurance,
+        device: &str,
+    ) -> Result<String> {
+        let ends = self.0.env.now().plus(self.0.rules.session.absolute);
+        self.open_session_until(tx, tenant, id, how, device, ends).await
+    }
+
+    /// Opens a session that ends then.
+    pub(super) async fn open_session_until(
+        &self,
+        tx: &mut Tx,
+        tenant: Tenant,
+        id: StaffId,
+        how: Assurance,
+        device: &str,
+        ends: Timestamp,
+    ) -> Result<String> {
         let (token, now) = (token(&self.0.env), self.0.env.now());
-        let expires = now.plus(self.0.rules.session.absolute);
-        let mut tx = self.0.db.begin().await?;
-        tx.execute(ADD, params![tenant, id, &token_hash(&token), now, now, expires]).await?;
-        self.note_own(&mut tx, tenant, id, "in", "").await?;
-        tx.commit().await?;
-        tracing::info!(staff = %id, %tenant, "signed in");
-        let session = self.authenticate(&token).await?.ok_or(AccountError::SignInRefused)?;
-        Ok((token, session))
+        let how = if how == Assurance::PasswordOtp { OTP } else { PASSWORD };
+        tx.execute(ADD, params![tenant, id, &token_hash(&token), now, now, ends, how, device]).await?;
+        Ok(token)
+    }
+
+    /// The sessions of an account of the tenant, the last used first.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn sessions_of(&self, by: &Granted<ViewStaff>, id: StaffId) -> Result<Vec<SessionRow>> {
+        self.sessions(by.tenant(), id).await
+    }
+
+    /// One's own sessions.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn own_sessions(&self, actor: &Actor) -> Result<Vec<SessionRow>> {
+        let Actor::Staff { id, tenant, .. } = actor else { return Ok(Vec::new()) };
+        self.sessions(*tenant, *id).await
+    }
+
+    async fn sessions(&self, tenant: Tenant, id: StaffId) -> Result<Vec<SessionRow>> {
+        let now = self.0.env.now();
+        let silent = now.minus(self.0.rules.session.idle);
+        Ok(self.0.db.read().await?.all(OF, params![tenant, id, now, silent]).await?)
     }
 
     /// Counts the attempt, compares the password, and takes the count back when it was right.
@@ -157,20 +227,24 @@ impl Accounts {
     /// # Errors
     /// When the store fails.
     pub async fn authenticate(&self, token: &str) -> Result<Option<Session>> {
-        type Found = (Tenant, StaffId, Timestamp, Timestamp, Timestamp, String);
+        type Found = (Tenant, StaffId, Timestamp, Timestamp, Timestamp, String, String, String);
         let (hash, now) = (token_hash(token), self.0.env.now());
         let silent = now.minus(self.0.rules.session.idle);
         let mut tx = self.0.db.read().await?;
         let found: Option<Found> = tx.opt(FIND, params![&hash, now, silent, false]).await?;
         drop(tx);
-        let Some((tenant, id, at, seen, expires, roles)) = found else { return Ok(None) };
+        let Some((tenant, id, at, seen, expires, roles, kind, how)) = found else { return Ok(None) };
         if now.since(seen) >= SEEN_STEP.as_micros() as i64 {
             let mut tx = self.0.db.begin().await?;
             tx.execute(SEEN, params![tenant, id, &hash, now]).await?;
             tx.commit().await?;
         }
-        let sign_in = SignIn { assurance: Assurance::Password, at };
-        let actor = Actor::Staff { id, tenant, roles: staff::split_roles(&roles), sign_in };
+        let assurance = if how == OTP { Assurance::PasswordOtp } else { Assurance::Password };
+        let mut roles = staff::split_roles(&roles);
+        if kind == "break-glass" {
+            roles.push(BREAK_GLASS);
+        }
+        let actor = Actor::Staff { id, tenant, roles, sign_in: SignIn { assurance, at } };
         let left = Duration::from_micros(u64::try_from(expires.since(now)).unwrap_or(0));
         Ok(Some(Session { actor, expires, left }))
     }
@@ -207,7 +281,7 @@ impl Accounts {
     /// When the store fails.
     pub async fn sign_out_everywhere(&self, actor: &Actor) -> Result<u64> {
         let Actor::Staff { id, tenant, .. } = actor else { return Ok(0) };
-        self.end_sessions(*tenant, *id).await
+        self.end_sessions(*tenant, *id, actor).await
     }
 
     /// Ends all sessions of an account of the tenant: a lost laptop.
@@ -215,12 +289,13 @@ impl Accounts {
     /// # Errors
     /// When the store fails.
     pub async fn revoke_sessions(&self, by: &Granted<ManageStaff>, id: StaffId) -> Result<u64> {
-        self.end_sessions(by.tenant(), id).await
+        self.end_sessions(by.tenant(), id, by.actor()).await
     }
 
-    async fn end_sessions(&self, tenant: Tenant, id: StaffId) -> Result<u64> {
+    async fn end_sessions(&self, tenant: Tenant, id: StaffId, by: &Actor) -> Result<u64> {
         let mut tx = self.0.db.begin().await?;
         let n = end_all(&mut tx, tenant, id).await?;
+        self.note(&mut tx, tenant, id, "ended", by, "").await?;
         tx.commit().await?;
         Ok(n)
     }
@@ -236,7 +311,8 @@ impl Accounts {
         let sessions = tx.execute(SWEEP, params![now, silent]).await?;
         let counters = throttle::sweep(&mut tx, &self.0.rules.throttle, now).await?;
         let history = history::forget(&mut tx, now).await?;
+        let tickets = ticket::sweep(&mut tx, now).await?;
         tx.commit().await?;
-        Ok(sessions + counters + history)
+        Ok(sessions + counters + history + tickets)
     }
 }

@@ -256,12 +256,34 @@ impl Accounts {
         new: &str,
     ) -> Result<()> {
         let Actor::Staff { id, tenant, .. } = actor else { return Err(AccountError::NotFound) };
-        let (login, _) = self.login_of(*tenant, *id).await?;
-        let signed = self.check_password(&login, old, from).await?;
-        if signed != (*tenant, *id) {
-            return Err(AccountError::SignInRefused);
-        }
+        let login = self.own_password(actor, from, old).await?;
         self.replace_password(*tenant, *id, &login, new, actor).await
+    }
+
+    /// Checks one's own password once more; gives the sign-in name.
+    ///
+    /// # Errors
+    /// [`AccountError::SignInRefused`]; such failures count like sign-ins.
+    pub async fn own_password(
+        &self,
+        actor: &Actor,
+        from: std::net::IpAddr,
+        password: &str,
+    ) -> Result<String> {
+        let Actor::Staff { id, tenant, .. } = actor else { return Err(AccountError::NotFound) };
+        let (login, _) = self.login_of(*tenant, *id).await?;
+        let signed = self.check_password(&login, password, from).await?;
+        if signed == (*tenant, *id) { Ok(login) } else { Err(AccountError::SignInRefused) }
+    }
+
+    /// One's own account.
+    ///
+    /// # Errors
+    /// [`AccountError::NotFound`] for whoever is no staff, and for emergency accounts.
+    pub async fn own_account(&self, actor: &Actor) -> Result<StaffRow> {
+        let Actor::Staff { id, tenant, .. } = actor else { return Err(AccountError::NotFound) };
+        let mut tx = self.0.db.read().await?;
+        one(&mut tx, *tenant, *id).await
     }
 
     async fn login_of(&self, tenant: Tenant, id: StaffId) -> Result<(String, String)> {

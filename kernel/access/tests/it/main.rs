@@ -7,4 +7,6 @@ mod door;
 #[cfg(test)]
 mod rules;
 #[cfg(test)]
+mod second_step;
+#[cfg(test)]
 mod world;

@@ -186,7 +186,7 @@ fn declarations_out_of_order_are_refused() {
 fn model(who: &Actor, what: &str, tenant: Tenant, owner: Option<SubjectId>) -> bool {
     let tree = tree();
     let personal = ["snow.view-drivers", "snow.read-request", "access.view-disclosures"].contains(&what);
-    let manages = ["access.manage-staff", "access.manage-keys"].contains(&what);
+    let manages = ["access.manage-staff", "access.manage-keys", "access.acknowledge-alarms"].contains(&what);
     let provisions = what.starts_with("access.provision-");
     let views = !manages && !provisions && what != "snow.post-fix";
     match who {
@@ -215,8 +215,14 @@ fn model(who: &Actor, what: &str, tenant: Tenant, owner: Option<SubjectId>) -> b
                 || (has("operator") && own && (manages || views))
                 || (has("data-officer")
                     && own
-                    && ["access.view-matrix", "access.view-staff", "access.view-disclosures"]
-                        .contains(&what));
+                    && [
+                        "access.view-matrix",
+                        "access.view-staff",
+                        "access.view-disclosures",
+                        "access.view-alarms",
+                        "access.acknowledge-alarms",
+                    ]
+                    .contains(&what));
             permitted && !wall
         }
     }

@@ -311,7 +311,7 @@ async fn wait(v: &Visit, asked: &Asked) -> Outcome<(InteractionId, Option<Header
 
 fn is_secure(v: &Visit) -> bool {
     // The session cookie of the kernel knows whether this request may carry a cookie with the host prefix.
-    let probe = v.app.access().web().clear_cookie(&v.parts);
+    let probe = v.app.access().web().clear_cookie(&v.parts, kenroku_access::Door::Residents);
     probe.is_some_and(|c| c.as_bytes().starts_with(b"__Host-"))
 }
 

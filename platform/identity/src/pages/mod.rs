@@ -23,10 +23,10 @@ use kenroku_types::{JapaneseDate, Problem, Timestamp};
 use kenroku_ui::parts::{Choice, Step, Wrong};
 use kenroku_ui::{Html, Link, Page, Phrase};
 
+use crate::Identity;
 use crate::error::IdentityError;
 use crate::session::{Session, Started, current};
 use crate::webauthn::Site;
-use crate::{Identity, session};
 
 /// All pages.
 pub(crate) fn routes() -> Routes {
@@ -357,7 +357,7 @@ fn encoded(path: &str) -> String {
 
 /// The name of the device of a request.
 fn device(parts: &Parts) -> String {
-    session::device_name(&parts.headers)
+    kenroku_http::request::device_name(&parts.headers)
 }
 
 #[cfg(test)]
