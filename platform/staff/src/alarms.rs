@@ -77,7 +77,9 @@ async fn show(authz: &Authz<ViewAlarms>, app: &App, page: Page, wrongs: Vec<Wron
         at: page.day_time(a.at),
         seen: a.seen_at.map(|t| (page.day_time(t), a.seen_by, a.note)),
         may: may && a.tenant == own && a.seen_at.is_none(),
-        kind: page.t(if a.kind == "contract" { "staff-alarm-contract" } else { "staff-alarm-glass" }).phrase(),
+        kind: page
+            .t(if a.kind == "contract" { "staff-alarm-contract" } else { "staff-alarm-glass" })
+            .phrase(),
         subject: a.subject,
         reason: a.reason,
     };

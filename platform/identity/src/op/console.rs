@@ -18,6 +18,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::clients::{Client, NewClient, Policy, Realm, RegisterError};
+use super::contracts::ends;
 use super::keys::{Held, ImportError};
 use super::provider::Provider;
 use crate::ManageClients;
@@ -32,6 +33,8 @@ struct Line {
     until: Phrase,
     state: Phrase,
     active: bool,
+    /// The contract ends within thirty days, or has ended and nobody has stopped the service.
+    ends: bool,
 }
 
 struct Fresh {
@@ -62,6 +65,8 @@ pub(super) struct Clients {
     methods: Vec<Choice>,
     algs: Vec<Choice>,
     rows: Vec<Line>,
+    /// Whether a contract ends soon or has ended.
+    ends: bool,
     /// Services that authenticate with a key of their own.
     signers: Vec<Choice>,
     keys: Vec<String>,
@@ -104,7 +109,7 @@ async fn show(by: &Operator, app: &App, page: Page, shown: Shown) -> Result<Html
         .filter(|c| c.metadata.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt)
         .map(|c| Choice::new(&c.id, Phrase::text(c.name()), false))
         .collect();
-    let rows = all.into_iter().map(|c| line(&page, c, now)).collect();
+    let rows: Vec<Line> = all.into_iter().map(|c| line(&page, c, now)).collect();
     let ring = op.keys(Held::FRESH).await?;
     let keys = ring.public().iter().map(|k| format!("{} {}", k.alg(), k.kid().unwrap_or(""))).collect();
     let chosen = |name: &str, form: &str, usual: &str| name == if form.is_empty() { usual } else { form };
@@ -134,11 +139,22 @@ async fn show(by: &Operator, app: &App, page: Page, shown: Shown) -> Result<Html
         leave: Some(page.sign_out()),
         menu: vec![page.staff_home()],
     };
-    Ok(Html(Clients { page: page.title(title).console(console), shown, methods, algs, rows, signers, keys }))
+    let ends = rows.iter().any(|r| r.ends);
+    Ok(Html(Clients {
+        page: page.title(title).console(console),
+        shown,
+        methods,
+        algs,
+        rows,
+        ends,
+        signers,
+        keys,
+    }))
 }
 
 fn line(page: &Page, c: Client, now: Timestamp) -> Line {
     let active = c.is_active(now);
+    let ends = ends(&c, now).is_some();
     let state = match (active, c.state.as_str()) {
         (true, _) => "identity-op-state-active",
         (false, "active") => "identity-op-state-over",
@@ -151,6 +167,7 @@ fn line(page: &Page, c: Client, now: Timestamp) -> Line {
         scopes: c.policy.scopes.to_string(),
         until: until.map_or_else(|| Phrase::text("—"), |d| page.date(d)),
         state: page.t(state).phrase(),
+        ends,
         active: c.state == "active",
         id: c.id,
     }

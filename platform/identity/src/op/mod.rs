@@ -24,6 +24,7 @@ mod authorize;
 pub mod clients;
 mod consent;
 mod console;
+mod contracts;
 mod decide;
 pub mod demo;
 mod device;

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use kenroku_access::accounts::Accounts;
 use kenroku_bus::{Consumer, Done, Failed, Job, Running, Schedule, Work, Worker};
 use kenroku_contracts::identity::SessionEnded;
 use kenroku_http::App;
 use serde::{Deserialize, Serialize};
 
+use super::contracts::{LookAtContracts, Looking};
 use super::logout::{EndedSessions, Messenger};
 use super::provider::Provider;
 use super::sql;
@@ -39,10 +41,13 @@ impl Work<Tidy> for Tidier {
 /// When the provider was not started.
 pub fn work(worker: Worker, app: &App) -> Result<Worker, kenroku_module::HookError> {
     let op = (*app.get::<Provider>().map_err(|e| e.0)?).clone();
+    let accounts = app.get::<Accounts>().map_err(|e| e.0)?;
     let ended = EndedSessions::new(op.clone(), app.bus().clone());
     Ok(worker
         .consumer(Consumer::new("identity.ended-sessions").on::<SessionEnded, _>(ended))
         .job::<super::TellClient, _>(Messenger::new(op.clone())?)
+        .job::<LookAtContracts, _>(Looking { op: op.clone(), accounts })
+        .schedule(Schedule::new("identity.op-contracts", "40 6 * * *", |_| LookAtContracts {}))
         .job::<Tidy, _>(Tidier(op))
         .schedule(Schedule::new("identity.op-tidy", "20 3 * * *", |_| Tidy {})))
 }

@@ -209,6 +209,7 @@ async fn the_operator_registers_and_stops_services_on_a_page(db: Db) {
         rest.split('<').next().unwrap().to_owned()
     };
     let (id, secret) = (value("client_id"), value("client_secret"));
+    contracts_are_watched(&w, &operator).await;
     let error = || async {
         let auth = basic(&id, &secret);
         let fields = [("grant_type", "authorization_code"), ("code", "x")];
@@ -228,4 +229,28 @@ async fn the_operator_registers_and_stops_services_on_a_page(db: Db) {
     let keys = |body: &'static str| operator.post_form("/staff/identity/clients/keys", &[], body);
     assert_eq!(keys("").await.status, 422);
     assert_eq!(keys("sure=true").await.status, 303);
+}
+
+/// The contract of the service runs until 2026-03-31; it is January.
+async fn contracts_are_watched(w: &World, operator: &kenroku_http::test::TestApp) {
+    use kenroku_access::Granted;
+    use kenroku_access::accounts::Accounts;
+    use kenroku_access::kernel::ViewAlarms;
+    use kenroku_types::Tenant;
+    let accounts = w.site.app().get::<Accounts>().unwrap();
+    let see: Granted<ViewAlarms> = Granted::for_system("test", Tenant::SHARED);
+    let warned =
+        async || operator.get("/staff/identity/clients?lang=en").await.text().contains("Contracts that end");
+    let alarms = async || accounts.alarms(&see).await.unwrap().len();
+    w.site.work().await;
+    assert!(!warned().await && alarms().await == 0, "far away");
+    let clock = &w.site.app().env().clock;
+    let now = clock.now();
+    for (day, many) in [(50, 1), (51, 1), (80, 2)] {
+        clock.set(now.plus(std::time::Duration::from_secs(day * 86_400)));
+        w.site.work().await;
+        assert!(warned().await);
+        assert_eq!(alarms().await, many, "day {day}: one at thirty days, one at the end");
+    }
+    clock.set(now);
 }
