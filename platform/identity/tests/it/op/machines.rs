@@ -247,7 +247,7 @@ async fn contracts_are_watched(w: &World, operator: &kenroku_http::test::TestApp
     let clock = &w.site.app().env().clock;
     let now = clock.now();
     for (day, many) in [(50, 1), (51, 1), (80, 2)] {
-        clock.set(now.plus(std::time::Duration::from_secs(day * 86_400)));
+        clock.set(now.plus(Duration::from_secs(day * 86_400)));
         w.site.work().await;
         assert!(warned().await);
         assert_eq!(alarms().await, many, "day {day}: one at thirty days, one at the end");
