@@ -38,6 +38,9 @@ const ACCOUNTS: [(&str, &str, RoleId, &str); 9] = [
     ("demo-officer-nomi", "17211", DATA_OFFICER, "能美市 個人情報保護担当"),
 ];
 
+/// The emergency account: sign-in name and tenant.
+const EMERGENCY: (&str, &str) = ("demo-emergency", "17211");
+
 /// `PORT` chooses the port of the demo.
 pub fn port(values: &mut Values, env: impl IntoIterator<Item = (String, String)>) -> Result<(), Stop> {
     let Some((_, text)) = env.into_iter().find(|(name, _)| name == "PORT") else { return Ok(()) };
@@ -70,7 +73,7 @@ pub async fn run(modules: Vec<Module>, mut values: Values) -> Result<(), Stop> {
     open::migrate(&db, &modules).await?;
     let seeds: Vec<_> = modules.iter().filter_map(|m| Some((m.name, m.demo?))).collect();
     let assembly = run::put_together(modules, &values, db).await?;
-    accounts(&assembly).await?;
+    let emergency = accounts(&assembly).await?;
     // Ploughs that drove before this start have their past in the log already.
     let first = !folder.join("demo-snow.seeded").exists();
     for (name, seed) in seeds {
@@ -85,7 +88,7 @@ pub async fn run(modules: Vec<Module>, mut values: Values) -> Result<(), Stop> {
         let made = std::fs::read_to_string(&marker).unwrap_or_default();
         print(&format!("  {name}: {made}\n"))?;
     }
-    print(&welcome(port, &elsewhere))?;
+    print(&welcome(port, &elsewhere, &emergency))?;
     let stop = run::stop_signal()?;
     let others = tokio::spawn(elsewhere.serve(stop.clone()));
     let world = tokio::spawn(simulated_world(assembly.app.clone(), port, first, stop.clone()));
@@ -141,7 +144,8 @@ fn remember(marker: &Path, made: &str) -> Result<(), Stop> {
     std::fs::write(marker, made).map_err(|e| Stop::new(Code::Io, format!("{}: {e}", marker.display())))
 }
 
-async fn accounts(assembly: &Assembly) -> Result<(), Stop> {
+/// The accounts to try; returns the credential of the emergency account, sealed anew at each start.
+async fn accounts(assembly: &Assembly) -> Result<String, Stop> {
     let accounts = assembly.app.get::<Accounts>().map_err(|e| Stop::fault(e.0))?;
     for (login, tenant, role, name) in ACCOUNTS {
         let tenant: Tenant = admin::tenant_of(tenant)?;
@@ -152,18 +156,21 @@ async fn accounts(assembly: &Assembly) -> Result<(), Stop> {
             Err(e) => return Err(Stop::new(Code::Data, format!("the demo account {login}: {e}"))),
         }
     }
-    Ok(())
+    let by: Granted<ManageStaff> = Granted::for_system("demo", admin::tenant_of(EMERGENCY.1)?);
+    let sealed = accounts.seal_break_glass(&by, EMERGENCY.0, &[MUNI_ADMIN]).await;
+    sealed.map_err(|e| Stop::new(Code::Data, format!("the emergency account: {e}")))
 }
 
-fn welcome(port: u16, elsewhere: &elsewhere::Elsewhere) -> String {
+fn welcome(port: u16, elsewhere: &elsewhere::Elsewhere, emergency: &str) -> String {
     let residents: String =
         kenroku_identity::seed::ACCOUNTS.iter().map(|a| format!("  {:<16} {}\n", a.login, a.ja)).collect();
     let accounts: String =
         ACCOUNTS.iter().map(|(login, _, _, what)| format!("  {login:<16} {what}\n")).collect();
     format!(
         "\n兼六 Kenroku (demo: 模擬データ, simulated data)\n  http://localhost:{port}/\n\n\
-         職員の利用者 Staff accounts, password {PASSWORD}\n{accounts}\n\
-         いしかわIDの利用者 Residents (/id/sign-in), password {RESIDENTS}; the demo shows the code\n{residents}\n{elsewhere}Ctrl-C で終了 stops it.\n"
+         職員の利用者 Staff accounts, password {PASSWORD}\n{accounts}  {:<16} 能美市 緊急用 (/staff/break-glass), {emergency}\n\n\
+         いしかわIDの利用者 Residents (/id/sign-in), password {RESIDENTS}; the demo shows the code\n{residents}\n{elsewhere}Ctrl-C で終了 stops it.\n",
+        EMERGENCY.0
     )
 }
 

@@ -108,7 +108,7 @@ mod tests {
 
     #[tokio::test]
     async fn every_link_of_the_footer_leads_somewhere() {
-        let app = TestSite::of([crate::module()]).await;
+        let app = TestSite::of([crate::module(), kenroku_staff::module()]).await;
         for (_, href) in crate::FOOTER {
             let a = app.get(href).await;
             assert_eq!(a.status, 200, "{href}");
