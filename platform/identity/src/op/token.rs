@@ -12,6 +12,7 @@ use kenroku_oidc::token::{
     ACCESS_TOKEN_TYPE, AccessToken, Confirmation, ID_TOKEN_TYPE, IdToken, TokenAnswer, at_hash,
 };
 use kenroku_oidc::{Code, Scopes, pkce, sha256};
+use kenroku_store::Tx;
 use serde::Deserialize;
 use serde_json::json;
 
@@ -61,6 +62,12 @@ struct Asked<'a> {
     jkt: Option<String>,
 }
 
+/// A grant that gives tokens, with the next refresh token.
+struct Held {
+    grant: GrantRow,
+    refresh: Option<String>,
+}
+
 /// What a code keeps of its request.
 #[derive(Deserialize)]
 struct OfCode {
@@ -86,9 +93,15 @@ impl Asked<'_> {
             tx.commit().await?;
             return Err(refused(Code::InvalidGrant, "the code is unknown, used or too old"));
         };
-        // Used up from here on, whatever is wrong: a thief gets one attempt.
-        tx.commit().await?;
         let request: OfCode = serde_json::from_value(request)?;
+        let checked = self.check_code(&request);
+        // Used up whatever is wrong: a thief gets one attempt.
+        let held = self.hold(tx, grant, checked).await?;
+        self.for_person(held, None, request.nonce.as_deref()).await
+    }
+
+    fn check_code(&self, request: &OfCode) -> Outcome<()> {
+        let params = &self.call.params;
         if params.get("redirect_uri") != Some(request.redirect_uri.as_str()) {
             return Err(refused(Code::InvalidGrant, "redirect_uri is not that of the request"));
         }
@@ -96,8 +109,7 @@ impl Asked<'_> {
         if request.dpop_jkt.is_some() && request.dpop_jkt != self.jkt {
             return Err(refused(Code::InvalidGrant, "the code is bound to another DPoP key"));
         }
-        let grant = self.living(grant).await?;
-        self.for_person(&grant, None, request.nonce.as_deref(), true).await
+        Ok(())
     }
 
     /// RFC 6749 §6, RFC 9700 §4.14.2
@@ -119,16 +131,17 @@ impl Asked<'_> {
             tx.commit().await?;
             return Err(refused(Code::InvalidGrant, "the refresh token is unknown, used or too old"));
         };
-        tx.commit().await?;
-        if jkt.is_some() && jkt != self.jkt {
-            return Err(refused(Code::InvalidGrant, "the refresh token is bound to another DPoP key"));
-        }
-        let grant = self.living(grant).await?;
-        if narrower.as_ref().is_some_and(|n| !n.is_within(&grant.scopes())) {
+        let checked = if jkt.is_some() && jkt != self.jkt {
+            Err(refused(Code::InvalidGrant, "the refresh token is bound to another DPoP key"))
+        } else {
+            Ok(())
+        };
+        let held = self.hold(tx, grant, checked).await?;
+        if narrower.as_ref().is_some_and(|n| !n.is_within(&held.grant.scopes())) {
             return Err(refused(Code::InvalidScope, "a refresh cannot add a scope"));
         }
         // Core §12.2: the new ID token has no nonce of its own.
-        self.for_person(&grant, narrower, None, true).await
+        self.for_person(held, narrower, None).await
     }
 
     /// RFC 8628 §3.4–3.5
@@ -143,6 +156,11 @@ impl Asked<'_> {
         };
         sql::polled(&mut tx, &hash, now).await?;
         let won = device.state == "allowed" && sql::use_device(&mut tx, &hash).await?;
+        if won && device.expires_at > now {
+            let grant = device.grant.ok_or_else(|| missing("the grant of a device"))?;
+            let held = self.hold(tx, grant, Ok(())).await?;
+            return self.for_person(held, None, None).await;
+        }
         tx.commit().await?;
         if device.expires_at <= now {
             return Err(refused(Code::ExpiredToken, "the device_code is too old; begin again"));
@@ -154,11 +172,6 @@ impl Asked<'_> {
                 Err(refused(code, "the person has not decided yet"))
             }
             "denied" => Err(refused(Code::AccessDenied, "the person did not agree")),
-            "allowed" if won => {
-                let grant = device.grant.ok_or_else(|| missing("the grant of a device"))?;
-                let grant = self.living(grant).await?;
-                self.for_person(&grant, None, None, true).await
-            }
             _ => Err(refused(Code::InvalidGrant, "the device_code was used")),
         }
     }
@@ -182,11 +195,27 @@ impl Asked<'_> {
         Ok(self.answer(access_token, scope))
     }
 
-    /// The grant, if it has not ended.
-    async fn living(&self, id: GrantId) -> Outcome<GrantRow> {
-        let mut tx = self.call.op.db.read().await?;
-        let grant = sql::grant(&mut tx, id, self.call.op.env.now()).await?.filter(GrantRow::lives);
-        grant.ok_or_else(|| refused(Code::InvalidGrant, "the grant has ended"))
+    /// Ends the transaction that used something up. When the request was good and the grant has not ended, the next
+    /// refresh token is stored with it: one durable commit for one redemption.
+    async fn hold(&self, mut tx: Tx, id: GrantId, checked: Outcome<()>) -> Outcome<Held> {
+        let op = &self.call.op;
+        let now = op.env.now();
+        let grant = sql::grant(&mut tx, id, now).await?.filter(GrantRow::lives);
+        let found =
+            checked.and_then(|()| grant.ok_or_else(|| refused(Code::InvalidGrant, "the grant has ended")));
+        let mut refresh = None;
+        if let Ok(grant) = &found
+            && self.client.metadata.may(REFRESH_TOKEN)
+        {
+            let fresh = op.secret();
+            // RFC 9449 §5: a public client's refresh tokens are bound to its key.
+            let jkt = self.jkt.as_deref().filter(|_| !self.client.metadata.is_confidential());
+            let until = now.plus(op.settings.refresh);
+            sql::add_refresh(&mut tx, &sha256(fresh.as_bytes()), grant, jkt, until).await?;
+            refresh = Some(fresh);
+        }
+        tx.commit().await?;
+        Ok(Held { grant: found?, refresh })
     }
 
     async fn access_token(&self, subject: &str, scope: &Scopes, grant: Option<&GrantRow>) -> Outcome<String> {
@@ -227,28 +256,18 @@ impl Asked<'_> {
 
     async fn for_person(
         &self,
-        grant: &GrantRow,
+        held: Held,
         narrower: Option<Scopes>,
         nonce: Option<&str>,
-        refreshes: bool,
     ) -> Outcome<TokenAnswer> {
-        let op = &self.call.op;
+        let grant = &held.grant;
         let scope = narrower.unwrap_or_else(|| grant.scopes());
         let access_token = self.access_token(&grant.subject, &scope, Some(grant)).await?;
         let mut answer = self.answer(access_token, scope);
         if answer.scope.has("openid") {
             answer.id_token = Some(self.id_token(grant, nonce, &answer.access_token).await?);
         }
-        if refreshes && self.client.metadata.may(REFRESH_TOKEN) {
-            let fresh = op.secret();
-            // RFC 9449 §5: a public client's refresh tokens are bound to its key.
-            let jkt = self.jkt.as_deref().filter(|_| !self.client.metadata.is_confidential());
-            let mut tx = op.db.begin().await?;
-            let until = op.env.now().plus(op.settings.refresh);
-            sql::add_refresh(&mut tx, &sha256(fresh.as_bytes()), grant, jkt, until).await?;
-            tx.commit().await?;
-            answer.refresh_token = Some(fresh);
-        }
+        answer.refresh_token = held.refresh;
         Ok(answer)
     }
 
