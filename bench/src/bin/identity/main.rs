@@ -72,7 +72,10 @@ fn main() -> Result<()> {
     let binary = std::env::args().nth(1).unwrap_or_else(|| "target/release/kenroku".to_owned());
     let binary = std::fs::canonicalize(&binary).with_context(|| format!("{binary}: build it first"))?;
     let (own_dir, peer_dir) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    // The first start makes the simulated data; a process that did keeps the memory that it took.
+    drop(start_own(&binary, own_dir.path())?);
     let mut own = start_own(&binary, own_dir.path())?;
+    println!("resident before any load: {:.0} MiB\n", resident(&own.child)?);
     let mut peer = start_peer(peer_dir.path())?;
     own.cookies = signed_in(&own).context("signing in at ours")?;
     peer.cookies = browser(&peer).context("signing in at the peer")?.cookies;
