@@ -1,7 +1,7 @@
 //! What the consents of people tell other modules.
 
 use kenroku_bus::Event;
-use kenroku_vault::ConsentId;
+use kenroku_types::ids::ConsentId;
 use serde::{Deserialize, Serialize};
 
 /// Somebody's consent changed, in the tenant that is responsible. It names no person: a module that received data under

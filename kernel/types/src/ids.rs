@@ -107,6 +107,8 @@ id_kind! {
     Staff => StaffId;
     /// A connected machine: GPS unit, sensor, kiosk.
     Device => DeviceId;
+    /// A consent that a person gave: the basis of a disclosure (platform/consent keeps it).
+    Consent => ConsentId;
     /// A request as seen in logs and problem documents.
     Request => RequestId;
     /// A domain event in the outbox.

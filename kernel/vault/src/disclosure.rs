@@ -3,16 +3,11 @@
 use std::collections::{HashMap, HashSet};
 
 use kenroku_access::{Actor, DataClass, Granted, Permission};
-use kenroku_types::ids::{RequestId, SubjectId};
-use kenroku_types::{Tenant, id_kind};
+use kenroku_types::Tenant;
+use kenroku_types::ids::{ConsentId, RequestId, SubjectId};
 
 use crate::error::{Error, Result};
 use crate::field::{Category, Field};
-
-id_kind! {
-    /// A consent that a person gave (platform/consent keeps it).
-    Consent => ConsentId;
-}
 
 /// On what a purpose rests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

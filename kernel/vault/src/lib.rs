@@ -72,6 +72,9 @@
 //! A private key in a module's table: [`Vault::seal_secret`] and [`Vault::open_secret`]. A key that all processes
 //! share: [`Vault::shared_secret`].
 //!
+//! # How a module hands facts on
+//! It puts a [`share::Source`] into [`share::Sources`] at its start; the broker asks it by the person's consent.
+//!
 //! # How to add one more
 //! A field: a [`Field`] constant in the module, listed in its [`ModuleVault`], a `{blob}` column of that name. A
 //! purpose: a [`Purpose`] constant with its basis cited. A retention class: a [`RetentionClass`] with its source.
@@ -93,6 +96,7 @@ mod rotate;
 mod sealed;
 pub mod search;
 mod secret;
+pub mod share;
 mod sql;
 mod vault;
 mod verify;
@@ -104,10 +108,11 @@ pub use {kenroku_access, kenroku_types, serde};
 
 pub use align::{Finding, Manipulation};
 pub use checkpoint::{Checkpoint, RowMark, SealReport, SignedCheckpoint};
-pub use disclosure::{ConsentId, Disclosure, LegalBasis, ModuleVault, Purpose};
+pub use disclosure::{Disclosure, LegalBasis, ModuleVault, Purpose};
 pub use erase::Erasure;
 pub use error::{Error, Result, StoreError};
 pub use field::{Category, Field, RetentionClass, Slot};
+pub use kenroku_types::ids::ConsentId;
 pub use log::{LogEntry, LogKind};
 pub use master::MasterKeys;
 pub use rotate::{RENEWAL_GRACE, Reseal, Resealing, RotationReport};

@@ -296,7 +296,7 @@ pub async fn redeem(
     Ok(Json(ConsentRedeemed { subject, facts: got.facts.into_iter().map(fact).collect() }))
 }
 
-fn fact(f: kenroku_contracts::personal::Fact) -> ConsentFact {
+fn fact(f: kenroku_vault::share::Fact) -> ConsentFact {
     ConsentFact {
         item: f.code.to_owned(),
         value: f.value,

@@ -8,11 +8,12 @@
 use std::collections::BTreeMap;
 
 use kenroku_access::Granted;
-use kenroku_contracts::personal::{Fact, Pseudonyms, Wanted};
+use kenroku_contracts::personal::Pseudonyms;
 use kenroku_store::Tx;
 use kenroku_types::ids::{RequestId, SubjectId};
 use kenroku_types::{Problem, Tenant, Timestamp};
 use kenroku_vault::Disclosure;
+use kenroku_vault::share::{Fact, Wanted};
 
 use crate::Consent;
 use crate::consent::Agreement;

@@ -8,10 +8,10 @@ use std::time::Duration;
 use kenroku_access::{Assurance, Granted};
 use kenroku_bus::Bus;
 use kenroku_contracts::consent::ConsentChanged;
-use kenroku_contracts::personal::Sources;
 use kenroku_store::{Db, Tx};
 use kenroku_types::ids::SubjectId;
 use kenroku_types::{Env, Tenant, Timestamp};
+use kenroku_vault::share::Sources;
 
 use crate::chain;
 use crate::error::{ConsentError, Result};

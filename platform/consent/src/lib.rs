@@ -6,7 +6,7 @@
 //! that ([`broker`]) and keeps the 第三者提供記録, and the resident's pages: my data, consents, who looked.
 //!
 //! **What it is not.** It holds no facts about people: those lie sealed in the modules that are
-//! [`Source`](kenroku_contracts::personal::Source)s, and are opened there through the vault. It knows nobody's name. The
+//! [`Source`](kenroku_vault::share::Source)s, and are opened there through the vault. It knows nobody's name. The
 //! consents by which a service lets people sign in belong to the OpenID Provider (platform/identity).
 //!
 //! **Invariants.**
@@ -16,7 +16,7 @@
 //! - Recipients know people by pseudonyms of their own; whoever they do not know is as somebody who was not asked.
 //! - A row belongs to the tenant that is responsible for the agreement.
 //!
-//! **How to add one more.** A fact that can be handed on: an [`Item`](kenroku_contracts::personal::Item) in the module
+//! **How to add one more.** A fact that can be handed on: an [`Item`](kenroku_vault::share::Item) in the module
 //! that holds it. A recipient and an agreement: the data officer's page. A reason to refuse: a [`model::Why`] with its
 //! sentence in `error.rs` and its word in `i18n`. A step: [`model::Step`] and its place in
 //! [`model::Standing::after`]. A table: `migrations/`, statements in `sql.rs`, the tenant first.

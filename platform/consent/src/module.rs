@@ -7,10 +7,10 @@ use axum::http::Method;
 use kenroku_access::accounts::ManagesKeys;
 use kenroku_access::{Access, Permission as _, permission, resource_kind};
 use kenroku_bus::{Done, Failed, Job, Running, Schedule, Work};
-use kenroku_contracts::personal::Sources;
 use kenroku_http::{App, AppBuilder, Op, Routes, op};
 use kenroku_module::{HookError, Module};
 use kenroku_types::Tenant;
+use kenroku_vault::share::Sources;
 use kenroku_vault::{Category, LegalBasis, Purpose};
 use serde::{Deserialize, Serialize};
 

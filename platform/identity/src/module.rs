@@ -5,9 +5,10 @@ use std::sync::Arc;
 use kenroku_access::accounts::{Passwords, ThrottleRules};
 use kenroku_access::{Permission as _, Role, RoleHome, RoleId, permission, resource_kind};
 use kenroku_bus::{Done, Failed, Job, Running, Schedule, Work};
-use kenroku_contracts::personal::{PseudonymsPort, Sources};
+use kenroku_contracts::personal::PseudonymsPort;
 use kenroku_http::{App, AppBuilder, Routes, op};
 use kenroku_module::{HookError, Kind, Module, Setting, Values};
+use kenroku_vault::share::Sources;
 use kenroku_vault::{Category, LegalBasis, Purpose, Vault};
 use serde::{Deserialize, Serialize};
 

@@ -1,9 +1,10 @@
 //! What いしかわID can hand on about a person by consent ([`Source`]), and who a person is for others ([`Pseudonyms`]).
 
-use kenroku_contracts::personal::{Answer, Fact, Item, Pseudonyms, Source, Wanted};
+use kenroku_contracts::personal::{Answer, Pseudonyms};
 use kenroku_types::ids::SubjectId;
 use kenroku_types::{Problem, Tenant};
 use kenroku_vault::Category;
+use kenroku_vault::share::{Fact, Item, Reading, Source, Wanted};
 
 use crate::claims::Claim;
 use crate::model::{PersonId, assurance_code};
@@ -82,7 +83,7 @@ impl Source for Identity {
         &BARE
     }
 
-    fn read<'a>(&'a self, wanted: &'a Wanted) -> Answer<'a, Vec<Fact>> {
+    fn read<'a>(&'a self, wanted: &'a Wanted) -> Reading<'a, Vec<Fact>> {
         Box::pin(async move {
             let asked = ITEMS.iter().filter(|(item, _)| wanted.items.contains(&item.code));
             let asked: Vec<(&'static str, Claim)> = asked.map(|(item, claim)| (item.code, *claim)).collect();

@@ -10,10 +10,10 @@ pub(crate) mod recipients;
 pub(crate) mod staff;
 
 use kenroku_access::{Actor, Assurance, Authz, Permission};
-use kenroku_contracts::personal::Item;
 use kenroku_types::ids::SubjectId;
 use kenroku_types::{JapaneseDate, Problem, Timestamp};
 use kenroku_ui::{Locale, Page, Phrase};
+use kenroku_vault::share::Item;
 
 use crate::Consent;
 use crate::model::Texts;

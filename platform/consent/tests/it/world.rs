@@ -6,12 +6,13 @@ use kenroku_access::{Actor, ClientId, Granted, Permission, TenantTree, testing};
 use kenroku_consent::model::{AgreedItem, AgreementId, By, LawfulBasis, RecipientKind, Step, Terms, Texts};
 use kenroku_consent::sql::RecipientRow;
 use kenroku_consent::{Consent, ManageAgreements, NewRecipient, Obtain, Reply};
-use kenroku_contracts::personal::{Answer, Fact, Item, Pseudonyms, PseudonymsPort, Source, Sources, Wanted};
+use kenroku_contracts::personal::{Answer, Pseudonyms, PseudonymsPort};
 use kenroku_module::Module;
 use kenroku_module::test::TestSite;
 use kenroku_store::{Db, Migration, ModuleMigrations, Sql, params, sql};
 use kenroku_types::ids::SubjectId;
 use kenroku_types::{MuniCode, Problem, Tenant};
+use kenroku_vault::share::{Fact, Item, Reading, Source, Sources, Wanted};
 use kenroku_vault::{Category, Field, RetentionClass, Sealed, Vault};
 use uuid::Uuid;
 
@@ -60,7 +61,7 @@ impl Source for Probe {
     fn items(&self) -> &'static [Item] {
         &ITEMS
     }
-    fn read<'a>(&'a self, wanted: &'a Wanted) -> Answer<'a, Vec<Fact>> {
+    fn read<'a>(&'a self, wanted: &'a Wanted) -> Reading<'a, Vec<Fact>> {
         Box::pin(async move {
             let s = wanted.subject;
             let row: Option<(Sealed<String>, Sealed<String>)> =

@@ -5,13 +5,13 @@ use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use kenroku_access::Authz;
 use kenroku_contracts::identity::EndReason;
-use kenroku_contracts::personal::Sources;
 use kenroku_http::{App, Form, Json, Query, RequestInfo, Result};
 use kenroku_places::{Places, choose};
 use kenroku_types::Problem;
 use kenroku_ui::parts::Step;
 use kenroku_ui::{Link, Locale, Page, Phrase};
 use kenroku_vault::Field;
+use kenroku_vault::share::Sources;
 use serde::Deserialize;
 
 use super::sign_in::{Begun, GoOn, no_site};
