@@ -6,7 +6,7 @@ use kenroku_http::{App, Form, Query, Result};
 use kenroku_ui::{Link, Page, Phrase};
 use serde::Deserialize;
 
-use super::{Action, Me, RowView, View, day, see_other, show};
+use super::{Action, Me, RowView, View, day, listed, see_other, show};
 use crate::op::{self, Provider};
 use crate::{ChangeOwn, ViewOwn};
 
@@ -33,13 +33,10 @@ pub(super) async fn page(
             let by = page.t("identity-op-consent-organisation").with("organisation", a.organisation.clone());
             lines.push(by.phrase());
         }
-        let words: Vec<String> = a.claims.iter().map(|c| op::claim_word(&page, c).to_string()).collect();
-        lines.push(match words.is_empty() {
+        let items = listed(&page, a.claims.iter().map(|c| op::claim_word(&page, c)));
+        lines.push(match items.is_empty() {
             true => t("identity-consents-number"),
-            false => page
-                .t("identity-consents-items")
-                .with("items", words.join(&t("identity-and").to_string()))
-                .phrase(),
+            false => page.t("identity-consents-items").with("items", items).phrase(),
         });
         lines.push(page.t("identity-consents-since").with("time", day(&page, a.given_at)).phrase());
         lines.push(match a.last_used_at {

@@ -10,7 +10,7 @@ use kenroku_types::Problem;
 use kenroku_ui::{Html, Page, Phrase};
 use serde_json::Value;
 
-use super::{class_name, way_name};
+use super::{class_name, listed, way_name};
 use crate::model::assurance_code;
 use crate::{Identity, op, seed};
 
@@ -74,12 +74,10 @@ pub(super) async fn page(
         (name, what, filled(text))
     });
     let scopes = ["openid", "profile", "address", "residence", "account", "offline_access"].map(|scope| {
-        let words: Vec<String> =
-            op::claims_of(scope).iter().map(|c| op::claim_word(&page, c).to_string()).collect();
         let text = match scope {
             "openid" => t("identity-dev-openid"),
             "offline_access" => t("identity-dev-offline"),
-            _ => Phrase::text(&words.join(&t("identity-and").to_string())),
+            _ => listed(&page, op::claims_of(scope).iter().map(|c| op::claim_word(&page, c))),
         };
         (scope, text)
     });

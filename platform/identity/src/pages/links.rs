@@ -35,7 +35,7 @@ pub(super) fn ways(app: &App, page: &Page, next: &str, need: kenroku_access::Ass
     let Ok(providers) = app.get::<Providers>() else { return Vec::new() };
     let fits = providers.all().iter().filter(|p| p.assurance >= need);
     fits.map(|p| Step {
-        title: page.t("identity-elsewhere-by").with("name", title(page, p).to_string()).phrase(),
+        title: page.t("identity-elsewhere-by").with("name", title(page, p)).phrase(),
         text: page.t("identity-elsewhere-by-text").phrase(),
         time: page.t("identity-time-2").phrase(),
         href: format!("/id/upstream/go?to={}&next={}", p.name, super::encoded(inside(next))),
@@ -195,7 +195,7 @@ pub(super) async fn back(
 
 fn unknown(page: Page, p: Option<&Provider>) -> Response {
     let t = |key: &str| page.t(key).phrase();
-    let name = p.map(|p| title(&page, p).to_string()).unwrap_or_default();
+    let name = p.map(|p| title(&page, p)).unwrap_or_default();
     let v = View {
         lead: page.t("identity-elsewhere-unknown-lead").with("name", name).phrase(),
         notes: vec![t("identity-elsewhere-unknown-note")],
@@ -293,7 +293,7 @@ pub(super) async fn page(
     });
     let open = |p: &&Provider| !links.iter().any(|l| l.provider == p.name && l.ended_at.is_none());
     let steps = providers.all().iter().filter(open).map(|p| Step {
-        title: page.t("identity-link-to").with("name", title(&page, p).to_string()).phrase(),
+        title: page.t("identity-link-to").with("name", title(&page, p)).phrase(),
         text: t("identity-link-to-text"),
         time: t("identity-time-2"),
         href: format!("/id/upstream/go?to={}&link=1", p.name),

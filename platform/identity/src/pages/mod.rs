@@ -317,6 +317,11 @@ fn told(page: &Page, e: IdentityError, field: &str) -> Result<(StatusCode, Wrong
     Ok((status, Wrong { field: field.to_owned(), text }))
 }
 
+/// Several words one after the other, each with its readings.
+fn listed(page: &Page, words: impl Iterator<Item = Phrase>) -> Phrase {
+    words.reduce(|a, b| page.t("identity-list").with("a", a).with("b", b).phrase()).unwrap_or_default()
+}
+
 /// How a class of account is called.
 fn class_name(page: &Page, class: crate::model::AccountClass) -> Phrase {
     use crate::model::AccountClass as C;

@@ -213,7 +213,7 @@ pub(super) async fn phone(_: Public, app: App, page: Page, Query(c): Query<Choic
     let providers = app.get::<Providers>()?;
     let p = providers.all().iter().find(|p| p.sign_api.is_some()).ok_or_else(Problem::not_found)?;
     let t = |key: &str| page.t(key).phrase();
-    let name = super::links::title(&page, p).to_string();
+    let name = super::links::title(&page, p);
     let class: String = c.class.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(20).collect();
     let next = super::encoded(inside(&c.next));
     let v = View {
