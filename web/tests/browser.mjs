@@ -63,7 +63,7 @@ const STAFF_PAGES = {
   "/staff/accounts": "demo-nomi",
   "/staff/accounts/{account}": "demo-nomi",
   "/staff/own": "demo-snow",
-  "/staff/alarms": "demo-officer",
+  "/staff/alarms": "demo-officer-nomi",
   "/staff/consent": "demo-officer-nomi",
   "/staff/consent/provisions": "demo-officer-nomi",
   "/staff/consent/cases": "demo-officer-nomi",

@@ -185,7 +185,7 @@ async fn view(
 ) -> Result<One> {
     let (accounts, tenant) = (app.get::<Accounts>()?, by.tenant());
     let all = accounts.list_staff(by).await.map_err(Problem::from)?;
-    let row = all.into_iter().find(|r| r.id == id).ok_or_else(Problem::not_found)?;
+    let row = all.iter().find(|r| r.id == id).cloned().ok_or_else(Problem::not_found)?;
     let sessions = accounts.sessions_of(by, id).await.map_err(Problem::from)?;
     let history = accounts.staff_history(by, id).await.map_err(Problem::from)?;
     let title = Phrase::text(&row.name);
@@ -199,7 +199,7 @@ async fn view(
         link: ticket.map(|t| format!("{}?ticket={t}", set_up::ADDRESS)),
         roles: choices(&accounts, &page, tenant, &row.roles()),
         sessions: sessions.into_iter().map(|s| session_line(&page, s)).collect(),
-        history: history.into_iter().map(|h| history_line(&page, h)).collect(),
+        history: history.into_iter().map(|h| history_line(app, &page, &all, h)).collect(),
         row,
         page: page.title(title).console(frame),
     })

@@ -71,16 +71,17 @@ pub fn module() -> Module {
 /// The frame of the pages here.
 fn console(page: &Page, tenant: Tenant, here: (&'static str, &'static str)) -> Console {
     let place = Places::shared().map(|p| government_name(page, p, tenant)).unwrap_or_default();
+    let mut menu = vec![Link::new(page.t(here.0), here.1).current(true)];
+    if here.1 != own::ADDRESS {
+        menu.push(Link::new(page.t("staff-own"), own::ADDRESS));
+    }
+    menu.push(page.staff_home());
     Console {
         name: page.t("staff-home").phrase(),
         place,
         who: Phrase::default(),
         leave: Some(page.sign_out()),
-        menu: vec![
-            Link::new(page.t(here.0), here.1).current(true),
-            Link::new(page.t("staff-own"), own::ADDRESS).current(here.1 == own::ADDRESS),
-            page.staff_home(),
-        ],
+        menu,
     }
 }
 

@@ -2,8 +2,8 @@
 
 use askama::Template;
 use axum::response::{IntoResponse, Response};
-use kenroku_access::accounts::{AccountError, Accounts, HistoryRow, SessionRow};
-use kenroku_access::{Actor, Visitor};
+use kenroku_access::accounts::{AccountError, Accounts, HistoryRow, SessionRow, StaffRow};
+use kenroku_access::{Actor, RoleId, Visitor};
 use kenroku_http::{App, Form, RequestInfo, Result, Routes};
 use kenroku_types::{Problem, Tenant};
 use kenroku_ui::parts::Wrong;
@@ -11,7 +11,7 @@ use kenroku_ui::{Html, Page, Phrase};
 use serde::Deserialize;
 
 use crate::door::{refusal, see_other};
-use crate::{console, seed};
+use crate::{console, role_names, seed};
 
 /// The page's address.
 pub(crate) const ADDRESS: &str = "/staff/own";
@@ -65,7 +65,15 @@ pub(crate) fn session_line(page: &Page, s: SessionRow) -> SessionLine {
     }
 }
 
-pub(crate) fn history_line(page: &Page, h: HistoryRow) -> HistoryLine {
+/// A line for people: roles and colleagues by their names.
+pub(crate) fn history_line(app: &App, page: &Page, people: &[StaffRow], h: HistoryRow) -> HistoryLine {
+    let named = people.iter().find(|r| h.by == format!("staff:{}", r.id)).map(|r| r.name.clone());
+    let note = if h.what == "made" || h.what == "roles" {
+        let roles: Vec<RoleId> = h.note.split_whitespace().map(|r| RoleId::stored(r.to_owned())).collect();
+        role_names(app, page, &roles)
+    } else {
+        h.note
+    };
     let key = match h.what.as_str() {
         "in" => "staff-did-in",
         "made" => "staff-did-made",
@@ -83,11 +91,11 @@ pub(crate) fn history_line(page: &Page, h: HistoryRow) -> HistoryLine {
         "break-glass" => "staff-did-break-glass",
         _ => "staff-did-act",
     };
-    HistoryLine { at: page.day_time(h.at), what: page.t(key).phrase(), by: h.by, note: h.note }
+    HistoryLine { at: page.day_time(h.at), what: page.t(key).phrase(), by: named.unwrap_or(h.by), note }
 }
 
 /// Whose page it is; an emergency account has none.
-async fn me(visitor: &Visitor, app: &App) -> Result<Option<(Tenant, kenroku_access::accounts::StaffRow)>> {
+async fn me(visitor: &Visitor, app: &App) -> Result<Option<(Tenant, StaffRow)>> {
     let Actor::Staff { tenant, .. } = &visitor.actor else { return Ok(None) };
     match app.get::<Accounts>()?.own_account(&visitor.actor).await {
         Ok(row) => Ok(Some((*tenant, row))),
@@ -106,7 +114,8 @@ async fn show(visitor: &Visitor, app: &App, page: Page, wrongs: Vec<Wrong>) -> R
     let title = page.t("staff-own").phrase();
     let frame = console(&page, tenant, ("staff-own", ADDRESS));
     let sessions = sessions.into_iter().map(|s| session_line(&page, s)).collect();
-    let history = history.into_iter().map(|h| history_line(&page, h)).collect();
+    let history =
+        history.into_iter().map(|h| history_line(app, &page, std::slice::from_ref(&row), h)).collect();
     let fresh = (new.clone(), seed::shown(&new));
     let page = page.title(title).console(frame);
     Ok(Html(Own { page, login: row.login, has_code, fresh, sessions, history, wrongs }).into_response())
