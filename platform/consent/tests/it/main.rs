@@ -1,5 +1,5 @@
 //! Consent on both engines: agreements, answers, the broker, the pages; a probe module holds the facts.
-#![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
+#![expect(clippy::unwrap_used, reason = "tests")]
 
 mod answers;
 mod broker;
