@@ -66,6 +66,7 @@ async fn list<P: Permission>(
             hidden: vec![("id", d.id.to_string())],
             label: t("identity-acts-end"),
         };
+        let child = lines.first().cloned();
         rows.push(RowView { title, lines, action: Some(action) });
         if d.agent == Some(s.person) && identity.hands_over_soon(&d) {
             let until = page.t("identity-hand-over-from").with("time", day(&page, d.until)).phrase();
@@ -74,7 +75,7 @@ async fn list<P: Permission>(
                 hidden: vec![("id", d.id.to_string())],
                 label: t("identity-hand-over-go"),
             };
-            let lines = vec![until, t("identity-hand-over-text")];
+            let lines = child.into_iter().chain([until, t("identity-hand-over-text")]).collect();
             rows.push(RowView { title: t("identity-hand-over"), lines, action: Some(action) });
         }
     }
