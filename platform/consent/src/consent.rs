@@ -259,7 +259,12 @@ impl Consent {
     }
 
     fn faults(&self, terms: &Terms) -> Vec<(&'static str, String)> {
-        terms.faults(|code| self.sources().find(code).is_some())
+        let mut faults = terms.faults(|code| self.sources().find(code).is_some());
+        // Without a yes the vault has no basis to open by: what rests on a law alone cannot be entered here.
+        if terms.basis != LawfulBasis::Consent {
+            faults.push(("basis", "only consent can be handed on by".to_owned()));
+        }
+        faults
     }
 
     /// A revision of an agreement.

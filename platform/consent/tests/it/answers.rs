@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use kenroku_consent::ConsentError;
-use kenroku_consent::model::{State, Step, Terms};
+use kenroku_consent::model::{LawfulBasis, State, Step, Terms};
 use kenroku_store::{Db, Sql, params, sql};
 
 use crate::world::{alone, consent, kaga, known, nomi, officer, reply, site, terms, vendor};
@@ -69,6 +69,9 @@ async fn an_agreement_is_revised_and_who_agreed_to_less_is_asked_again(db: Db) {
     assert_eq!(ask().await, State::Asked);
     c.answer(t, agreement, me, reply(Step::Grant, &["probe.name"], 3)).await.unwrap();
     assert_eq!(may().await, 1);
+    let law =
+        Terms { basis: LawfulBasis::PublicTask, article: "第1条".to_owned(), ..terms(&["probe.name"]) };
+    assert!(matches!(c.revise(&officer(t), agreement, 3, &law).await, Err(ConsentError::Input(_))));
     assert_eq!(c.verify_agreement(t, agreement).await.unwrap(), Ok(()));
     c.end_agreement(&officer(t), agreement, 3).await.unwrap();
     assert_eq!(may().await, 0);
