@@ -22,7 +22,7 @@ soak:
 
 bench: assets
 	$(CARGO) build --release --locked -p kenroku -p kenroku-bench
-	for b in house store access vault bus places snow jpki identity; do target/release/$$b || exit 1; done
+	for b in house store access vault bus places snow jpki identity trust; do target/release/$$b || exit 1; done
 	@if [ -n "$(ADULT)" ]; then target/release/anonymize "$(ADULT)" "$(ANJANA)"; else echo "anonymize: give ADULT=folder of the Adult data set and ANJANA=a Python that has anjana"; fi
 	@if [ -n "$(DRIVES)" ]; then target/release/matching "$(DRIVES)"; else echo "matching: give DRIVES=folder of the drives of Kubička et al. 2015"; fi
 

@@ -144,17 +144,29 @@ fn test() -> Result<()> {
     statements::check(&coverage)
 }
 
-/// The long fault runs; `KENROKU_SOAK_ROUNDS` overrides how many.
+/// The long fault runs; `KENROKU_SOAK_ROUNDS` overrides how many, `KENROKU_SEQUENCES` how many lives with consents.
 pub fn soak() -> Result<()> {
     tools()?;
     let servers = Servers::start()?;
     let mut c = command(
         "cargo",
-        &["test", "--workspace", "--locked", "--", "--nocapture", "survive_cut_power", "processes::"],
+        &[
+            "test",
+            "--workspace",
+            "--locked",
+            "--",
+            "--nocapture",
+            "survive_cut_power",
+            "processes::",
+            "sequences::",
+        ],
     );
     servers.arm(&mut c);
     if variable("KENROKU_SOAK_ROUNDS").is_none() {
         c.env("KENROKU_SOAK_ROUNDS", "50");
+    }
+    if variable("KENROKU_SEQUENCES").is_none() {
+        c.env("KENROKU_SEQUENCES", "100000");
     }
     c.env("RUST_BACKTRACE", "0");
     exec(&mut c)

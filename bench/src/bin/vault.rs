@@ -123,6 +123,42 @@ async fn open_records(dir: &Path, people: &[SubjectId], values: &Values) -> Resu
         "1,000 records opened with their log rows, keys in memory (median)",
         format!("{:.1?}", median(warm)),
     );
+    limits(dir)
+}
+
+/// What the machine itself needs for as much: the cipher, and bytes that wait for the disk.
+fn limits(dir: &Path) -> Result<()> {
+    use ring::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+    use std::io::Write as _;
+    let wrong = |_| anyhow::anyhow!("the cipher refuses");
+    let key = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &[7; 32]).map_err(wrong)?);
+    let mut sealed = vec![7u8; 32];
+    key.seal_in_place_append_tag(Nonce::assume_unique_for_key([7; 12]), Aad::from([7; 160]), &mut sealed)
+        .map_err(wrong)?;
+    let (mut cipher, mut disk) = (Vec::new(), Vec::new());
+    let mut file = std::fs::File::create(dir.join("raw-append"))?;
+    for _ in 0..ROUNDS {
+        let t = Instant::now();
+        for _ in 0..RECORDS {
+            let mut copy = sealed.clone();
+            key.open_in_place(Nonce::assume_unique_for_key([7; 12]), Aad::from([7; 160]), &mut copy)
+                .map_err(wrong)?;
+        }
+        cipher.push(t.elapsed());
+        let t = Instant::now();
+        file.write_all(&vec![7; RECORDS * 250])?;
+        file.sync_data()?;
+        disk.push(t.elapsed());
+    }
+    line("bare AES-256-GCM, 1,000 values opened (median)", format!("{:.2?}", median(cipher)));
+    line("bare append of 250 kB that waits for the disk (median)", format!("{:.2?}", median(disk)));
+    let (t, mut n) = (Instant::now(), 0u32);
+    while t.elapsed() < Duration::from_secs(2) {
+        file.write_all(&[7; 4096])?;
+        file.sync_data()?;
+        n += 1;
+    }
+    line("bare appends of 4 kB that wait for the disk, per second", n / 2);
     Ok(())
 }
 

@@ -4,5 +4,6 @@
 mod answers;
 mod broker;
 mod pages;
+mod sequences;
 mod tenants;
 mod world;
