@@ -272,7 +272,8 @@ impl World {
             assert_eq!(done, Err(ConsentError::NotNow), "{}", self.place);
             return;
         }
-        p.records[a] = Some(done.unwrap_or_else(|e| panic!("{}: {e}", self.place)));
+        assert!(done.is_ok(), "{}: {done:?}", self.place);
+        p.records[a] = done.ok();
         let pointless = match past.state() {
             Some(State::Asked) => true,
             Some(State::Granted) => g.covered_by(past.0.last().unwrap().3),
