@@ -65,6 +65,7 @@ for (const base of BASE ? [BASE] : []) {
     await enter(page, { given, birth: "昭和16年1月14日", address: "石川県輪島市河井町1番地", chosen });
     await usable(page, "the sheet");
     const [address, user, code] = await page.locator(".kr-sheet dd").allInnerTexts();
+    assert.ok(await page.locator(".kr-sheet svg.kr-qr").isVisible());
     await page.emulateMedia({ media: "print" });
     assert.ok(await page.locator(".kr-sheet").isVisible());
     assert.ok(!(await page.locator(".kr-console__nav").isVisible()), "only the sheet is printed");
@@ -83,8 +84,10 @@ for (const base of BASE ? [BASE] : []) {
         automaticPresenceSimulation: true,
       },
     });
-    await home.goto(address);
-    await home.fill("#id-user", user);
+    // As the QR code of the sheet opens it: the user name stands there, the code does not.
+    await home.goto(`${address}?user=${user}`);
+    assert.equal(await home.inputValue("#id-user"), user);
+    assert.equal(await home.inputValue("#id-code"), "");
     await home.fill("#id-code", code.toLowerCase());
     await home.click(".kr-form button");
     await home.waitForURL(`${BASE}/id/start/choose`);

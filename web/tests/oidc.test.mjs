@@ -75,6 +75,33 @@ test("openid-client: a program's own token", needsDemo, async () => {
   assert.equal(tokens.scope, "open-data.read");
 });
 
+test("openid-client: a key that the service publishes, instead of a secret", needsDemo, async () => {
+  const [own, foreign] = await Promise.all(
+    [1, 2].map(() => crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, true, ["sign", "verify"])),
+  );
+  const { kty, crv, x, y } = await crypto.subtle.exportKey("jwk", own.publicKey);
+  const jwks = JSON.stringify({ keys: [{ kty, crv, x, y, kid: "1", use: "sig", alg: "ES256" }] });
+  const site = createServer((_, answer) => {
+    answer.setHeader("content-type", "application/json");
+    answer.end(jwks);
+  });
+  // Where the demo says that `demo-keyed` publishes its keys.
+  await new Promise((done) => site.listen(18767, "127.0.0.1", done));
+  try {
+    const token = async (pair) => {
+      const key = { key: pair.privateKey, kid: "1" };
+      const config = await oidc.discovery(new URL(BASE), "demo-keyed", {}, oidc.PrivateKeyJwt(key), {
+        execute: [oidc.allowInsecureRequests],
+      });
+      return oidc.clientCredentialsGrant(config, { scope: "open-data.read" });
+    };
+    assert.equal((await token(own)).scope, "open-data.read");
+    await assert.rejects(token(foreign), (e) => e.error === "invalid_client");
+  } finally {
+    site.close();
+  }
+});
+
 test("openid-client: a terminal by a typed code", needsDemo, async () => {
   const config = await oidc.discovery(new URL(BASE), "demo-kiosk", {}, oidc.None(), {
     execute: [oidc.allowInsecureRequests],

@@ -55,6 +55,13 @@ pub fn base32(bytes: &[u8]) -> String {
     out
 }
 
+/// What an app reads from a QR code: the `otpauth` address that authenticator apps share. `issuer` is the name under
+/// which the app lists it; letters of ASCII and spaces.
+pub fn address(secret: &[u8], issuer: &str) -> String {
+    let (issuer, key) = (issuer.replace(' ', "%20"), base32(secret));
+    format!("otpauth://totp/{issuer}?secret={key}&issuer={issuer}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,6 +80,13 @@ mod tests {
         ] {
             assert_eq!(digits(secret, unix / STEP, 8), want, "{unix}");
         }
+    }
+
+    #[test]
+    fn apps_read_the_secret_from_the_address() {
+        // The secret of the example that authenticator apps document.
+        let known = "otpauth://totp/Example%20ID?secret=JBSWY3DPEHPK3PXP&issuer=Example%20ID";
+        assert_eq!(address(b"Hello!\xde\xad\xbe\xef", "Example ID"), known);
     }
 
     #[test]

@@ -72,7 +72,8 @@ fn open(path: &Path, o: &LiteOptions, write: bool) -> Result<Connection> {
     c.pragma_update(None, "synchronous", if o.durable { "full" } else { "off" })?;
     c.pragma_update(None, "foreign_keys", "on")?;
     c.pragma_update(None, "temp_store", "memory")?;
-    c.pragma_update(None, "cache_size", -8192)?;
+    // In KiB. A reader that misses reads the file, which the system holds in memory once for all of them.
+    c.pragma_update(None, "cache_size", if write { -8192 } else { -2048 })?;
     if o.secure_delete {
         c.pragma_update(None, "secure_delete", "on")?;
     }

@@ -131,6 +131,45 @@ pub async fn fresh_schema(conninfo: &str, name: &str) -> String {
     format!("{conninfo} options='-c search_path={schema}'")
 }
 
+/// An empty database of the private cluster, for a program that is given one by its name; dropped with this value.
+#[derive(Debug)]
+pub struct FreshDatabase {
+    conninfo: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl FreshDatabase {
+    /// Makes one.
+    pub fn new(conninfo: &str, purpose: &str) -> Self {
+        let name = format!("t_{purpose}_{}", std::process::id());
+        let made = FreshDatabase { conninfo: conninfo.to_owned(), name };
+        made.say(&format!("create database {} template template0 encoding 'UTF8'", made.name));
+        made
+    }
+
+    fn say(&self, statement: &str) {
+        runtime().block_on(async {
+            let (client, connection) = tokio_postgres::connect(&self.conninfo, tokio_postgres::NoTls)
+                .await
+                .unwrap_or_else(|e| panic!("PostgreSQL: {e}"));
+            let task = tokio::spawn(connection);
+            client.batch_execute(statement).await.unwrap_or_else(|e| panic!("PostgreSQL: {e}"));
+            drop(client);
+            let _ = task.await;
+        });
+    }
+}
+
+impl Drop for FreshDatabase {
+    fn drop(&mut self) {
+        // A second panic would end the whole run without saying what the first was.
+        if !std::thread::panicking() {
+            self.say(&format!("drop database {} with (force)", self.name));
+        }
+    }
+}
+
 fn on_postgres(
     name: &str,
     conninfo: &str,

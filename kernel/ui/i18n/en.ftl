@@ -108,6 +108,7 @@ ui-design-age-h24 = 12–24 hours
 ui-design-age-older = 24 hours or more
 ui-design-age-never = no record
 ui-design-units = 11 sections: 5 cleared, 2 in progress, 2 partly, 1 not yet, 1 unknown
+ui-design-qr = QR code of https://portal.example.jp/
 ui-design-rows = List
 ui-design-number = No.
 ui-design-place = Place

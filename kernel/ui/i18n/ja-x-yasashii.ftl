@@ -102,6 +102,7 @@ ui-design-age-h24 = 12時間《じかん》から 24時間《じかん》
 ui-design-age-older = 24時間《じかん》より 前《まえ》
 ui-design-age-never = 記録《きろく》が ありません
 ui-design-units = 11の 道《みち》。終わった《おわった》 5、今《いま》 2、少し《すこし》 2、まだ 1、わからない 1
+ui-design-qr = https://portal.example.jp/ の QRコード
 ui-design-rows = 表《ひょう》
 ui-design-number = 番号《ばんごう》
 ui-design-place = 場所《ばしょ》

@@ -102,6 +102,7 @@ ui-design-age-h24 = 12〜24時間
 ui-design-age-older = 24時間以上
 ui-design-age-never = 記録なし
 ui-design-units = 11区間の内訳。済み5、作業中2、一部2、まだ1、不明1
+ui-design-qr = https://portal.example.jp/ のQRコード
 ui-design-rows = 一覧
 ui-design-number = 番号
 ui-design-place = 場所

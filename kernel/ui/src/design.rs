@@ -34,6 +34,7 @@ struct Design {
     states: Vec<(State, Phrase)>,
     ages: Vec<(Age, Phrase)>,
     units: Drawing,
+    qr: Option<Drawing>,
     counts: [usize; 6],
     rows: Vec<Row>,
     towns: Vec<Choice>,
@@ -175,6 +176,7 @@ fn components(page: &Page) -> Response {
         at: AT,
         date: JapaneseDate::of(AT).map(|d| page.date(d)).unwrap_or_default(),
         units: parts::units(&shares, &page.t("ui-design-units").plain()),
+        qr: crate::qr::code("https://portal.example.jp/", &page.t("ui-design-qr").plain()),
         counts,
         rows: rows.collect(),
         towns: vec![

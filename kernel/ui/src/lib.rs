@@ -39,6 +39,7 @@ pub mod error;
 pub mod i18n;
 mod page;
 pub mod parts;
+pub mod qr;
 mod shell;
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ pub use module::{
     ReviewPeople, ServeCounter, ViewOwn, module,
 };
 pub use residents::Residents;
-pub use session::area;
+pub use session::{area, areas_of_others};
 pub use ways::{After, CodeStep};
 
 /// The tables.

@@ -18,6 +18,7 @@ use kenroku_types::{Env, Tenant, Timestamp};
 use kenroku_ui::SIGNED_IN_COOKIE;
 use ring::digest::{SHA256, digest};
 
+use crate::delegation::Scope;
 use crate::error::{IdentityError, Result};
 use crate::model::{PersonId, PersonState, SessionId, assurance_code, assurance_of};
 use crate::{Identity, person};
@@ -183,6 +184,25 @@ pub async fn area(app: &App, parts: &Parts) -> kenroku_http::Result<Option<kenro
     let Ok(identity) = app.get::<Identity>() else { return Ok(None) };
     let Some(s) = current(app, parts).await? else { return Ok(None) };
     Ok(identity.person(s.person).await?.and_then(|p| p.muni))
+}
+
+/// The municipalities of those for whom whoever is signed in may read notices, each once: for pages that show what
+/// happens where a parent or child lives. Asked of the delegations at each request, so an ended one shows nothing.
+///
+/// # Errors
+/// When the store fails.
+pub async fn areas_of_others(app: &App, parts: &Parts) -> kenroku_http::Result<Vec<kenroku_types::MuniCode>> {
+    let Ok(identity) = app.get::<Identity>() else { return Ok(Vec::new()) };
+    let Some(s) = current(app, parts).await? else { return Ok(Vec::new()) };
+    let mut areas = Vec::new();
+    for d in identity.delegations(s.person).await? {
+        if identity.may_act(s.person, d.principal, Scope::Messages).await?.is_none() {
+            continue;
+        }
+        let muni = identity.person(d.principal).await?.and_then(|p| p.muni);
+        areas.extend(muni.filter(|m| !areas.contains(m)));
+    }
+    Ok(areas)
 }
 
 /// Finds a session by its token.

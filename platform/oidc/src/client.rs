@@ -110,8 +110,8 @@ pub struct ClientMetadata {
     /// Its public keys, by value.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks: Option<Value>,
-    /// Not taken: nothing is fetched from addresses of others.
-    #[serde(default, skip_serializing)]
+    /// Where it publishes them; instead of `jwks`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwks_uri: Option<String>,
     /// On a server, in a browser, or installed.
     #[serde(default)]
@@ -225,12 +225,7 @@ impl ClientMetadata {
             // RFC 6749 §4.4: MUST only be used by confidential clients.
             return Err(wrong("client_credentials is for clients that authenticate"));
         }
-        if self.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt || self.jwks.is_some() {
-            self.keys()?;
-        }
-        if self.jwks_uri.is_some() {
-            return Err(wrong("jwks_uri is not fetched here: register jwks by value"));
-        }
+        self.check_keys(rules.local_http)?;
         if self.subject_type != "pairwise" || self.sector_identifier_uri.is_some() {
             return Err(wrong("subject_type must be pairwise, without sector_identifier_uri"));
         }
@@ -245,6 +240,21 @@ impl ClientMetadata {
             return Err(wrong("client_name and contacts have at most 200 characters"));
         }
         self.check_pages(rules)
+    }
+
+    /// Checks the keys, or the address where they are published.
+    ///
+    /// # Errors
+    /// `invalid_client_metadata`: none where one is needed, one that is not taken, both ways at once (RFC 7591 §2), or
+    /// an address that is not fetched.
+    pub fn check_keys(&self, local_http: bool) -> Result<(), OAuthError> {
+        match (&self.jwks, &self.jwks_uri) {
+            (Some(_), Some(_)) => Err(wrong("register jwks or jwks_uri, not both")),
+            (None, Some(at)) => redirect::check_fetched(at, local_http)
+                .map_err(|_| wrong("jwks_uri must be an https address with the name of a server")),
+            (None, None) if self.token_endpoint_auth_method != AuthMethod::PrivateKeyJwt => Ok(()),
+            _ => self.keys().map(drop),
+        }
     }
 
     fn check_redirects(&self, rules: &Rules<'_>) -> Result<(), OAuthError> {
@@ -319,7 +329,7 @@ mod tests {
             (Meta, |j| j["grant_types"] = json!(["password"])),
             (Meta, |j| j["response_types"] = json!(["code", "token"])),
             (Meta, |j| j["subject_type"] = json!("public")),
-            (Meta, |j| j["jwks_uri"] = json!("https://rp.example/jwks")),
+            (Meta, |j| j["jwks_uri"] = json!("http://rp.example/jwks")),
             (Meta, |j| j["token_endpoint_auth_method"] = json!("private_key_jwt")),
             (Meta, |j| j["token_endpoint_auth_method"] = json!("client_secret_jwt")),
             (Meta, |j| j["id_token_signed_response_alg"] = json!("none")),
@@ -334,6 +344,45 @@ mod tests {
             j["grant_types"] = json!(["authorization_code", "client_credentials"]);
         };
         assert_eq!(check(public).unwrap_err().code, Meta);
+    }
+
+    #[test]
+    fn keys_are_registered_by_value_or_by_address() {
+        let of = |keys: Value| {
+            check(|j| {
+                j["token_endpoint_auth_method"] = json!("private_key_jwt");
+                for (name, value) in keys.as_object().unwrap() {
+                    j[name] = value.clone();
+                }
+            })
+        };
+        let key =
+            json!({ "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo" });
+        let set = json!({ "keys": [key] });
+        let at = "https://rp.example/jwks";
+        assert_eq!(of(json!({ "jwks": set })), Ok(()));
+        assert_eq!(of(json!({ "jwks_uri": at })), Ok(()));
+        for wrong in [json!({}), json!({ "jwks": set, "jwks_uri": at }), json!({ "jwks": { "keys": [] } })] {
+            assert_eq!(of(wrong.clone()).unwrap_err().code, Code::InvalidClientMetadata, "{wrong}");
+        }
+        // Nothing is asked of a network that only we can reach.
+        for inside in [
+            "https://127.0.0.1/jwks",
+            "https://[::1]/jwks",
+            "https://10.0.0.1/jwks",
+            "https://169.254.169.254/jwks",
+            "https://localhost/jwks",
+            "https://intranet/jwks",
+            "https://rp.example/jwks#x",
+            "https://u:p@rp.example/jwks",
+            "file:///etc/passwd",
+        ] {
+            assert!(of(json!({ "jwks_uri": inside })).is_err(), "{inside}");
+        }
+        let mut m: ClientMetadata =
+            serde_json::from_value(json!({ "jwks_uri": "http://127.0.0.1:9/jwks" })).unwrap();
+        m.token_endpoint_auth_method = AuthMethod::PrivateKeyJwt;
+        assert!(m.check_keys(true).is_ok() && m.check_keys(false).is_err(), "this machine, for development");
     }
 
     #[test]

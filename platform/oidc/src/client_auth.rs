@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::client::{AuthMethod, ClientMetadata};
 use crate::error::{Code, OAuthError};
+use crate::jwk::KeySet;
 use crate::jws::Unverified;
 use crate::params::Params;
 use crate::same_secret;
@@ -137,6 +138,8 @@ pub struct Known<'a> {
     pub id: &'a str,
     /// What it registered.
     pub metadata: &'a ClientMetadata,
+    /// The keys that it publishes at its `jwks_uri`; absent for a client that registered its keys by value.
+    pub keys: Option<&'a KeySet>,
     /// SHA-256 of its secret. Secrets are random with 256 bits, so a slow hash would add nothing.
     pub secret_hash: Option<&'a [u8]>,
     /// What an assertion may name as audience: our issuer, and the address that was called.
@@ -155,9 +158,16 @@ pub struct UseOnce {
 /// RFC 7523 §3
 fn assertion(jwt: &str, known: &Known<'_>, now: Timestamp) -> Result<UseOnce, OAuthError> {
     let token = Unverified::parse(jwt).map_err(|_| refused("client_assertion is not a signed JWT"))?;
-    let keys = known.metadata.keys().map_err(|_| refused("the client has no key registered"))?;
+    let registered;
+    let keys = match known.keys {
+        Some(published) => published,
+        None => {
+            registered = known.metadata.keys().map_err(|_| refused("the client has no key registered"))?;
+            &registered
+        }
+    };
     let claims =
-        token.verify_with(&keys).map_err(|_| refused("the signature of client_assertion is not valid"))?;
+        token.verify_with(keys).map_err(|_| refused("the signature of client_assertion is not valid"))?;
     if claims.text("iss") != Some(known.id) || claims.text("sub") != Some(known.id) {
         return Err(refused("iss and sub of client_assertion must be the client_id"));
     }
@@ -227,7 +237,7 @@ mod tests {
     fn secrets_in_the_registered_place_only() {
         let m = metadata("client_secret_basic", Value::Null);
         let hash = crate::sha256(b"s3 cret");
-        let known = Known { id: "rp", metadata: &m, secret_hash: Some(&hash), audiences: &AUD };
+        let known = Known { id: "rp", metadata: &m, keys: None, secret_hash: Some(&hash), audiences: &AUD };
         let none = Params::default();
         // RFC 6749 §2.3.1: the space is encoded before Base64.
         let right = Presented::read(Some(&basic_of("rp", "s3+cret")), &none).unwrap();
@@ -272,7 +282,7 @@ mod tests {
         let (_, key) = SigningKey::generate(Alg::Es256).unwrap();
         let (_, foreign) = SigningKey::generate(Alg::Es256).unwrap();
         let m = metadata("private_key_jwt", json!({ "keys": [key.public().to_jwk()] }));
-        let known = Known { id: "rp", metadata: &m, secret_hash: None, audiences: &AUD };
+        let known = Known { id: "rp", metadata: &m, keys: None, secret_hash: None, audiences: &AUD };
         let now = NOW.secs();
         let good =
             json!({ "iss": "rp", "sub": "rp", "aud": AUD[0], "jti": "a", "iat": now, "exp": now + 60 });

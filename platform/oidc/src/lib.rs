@@ -6,7 +6,7 @@
 //! what a relying party asks and checks ([`upstream`]).
 //!
 //! **What it is not.** No HTTP, no storage, no clock, no sessions, no consent: platform/identity has these. It
-//! decrypts nothing (no JWE), fetches nothing (no `request_uri` or `jwks_uri` of others), and knows no symmetric
+//! decrypts nothing (no JWE), fetches nothing (no `request_uri` of others at all; what stands at a `jwks_uri` is fetched by identity), and knows no symmetric
 //! key: there is no HS256 to confuse with RS256.
 //!
 //! **Invariants.**

@@ -70,6 +70,24 @@ pub fn check_registered(text: &str, kind: ApplicationType, local_http: bool) -> 
     }
 }
 
+/// Whether we may fetch something from this address, which somebody else registered: `https` with the name of a server,
+/// so that its certificate vouches for whom we ask, and never a bare number of our own network. `local_http` also lets
+/// plain HTTP on this machine, for development and the demo.
+///
+/// # Errors
+/// [`RedirectError`].
+pub fn check_fetched(text: &str, local_http: bool) -> Result<(), RedirectError> {
+    check_registered(text, ApplicationType::Web, local_http)?;
+    let url = Url::parse(text).map_err(|_| RedirectError::Form)?;
+    match url.host() {
+        _ if url.scheme() == "http" => Ok(()),
+        Some(Host::Domain(name)) if name.trim_matches('.').contains('.') && !name.ends_with(".localhost") => {
+            Ok(())
+        }
+        _ => Err(RedirectError::Form),
+    }
+}
+
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),

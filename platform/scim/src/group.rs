@@ -91,11 +91,16 @@ pub(crate) async fn read(
     shown(&by, &accounts, role, &base, &query.0).await
 }
 
+/// A group as it is sent whole.
+fn read_whole(body: &[u8]) -> Result<Value, ScimError> {
+    let bad = |e: serde_json::Error| ScimError::of(Kind::InvalidSyntax, format!("no group: {e}"));
+    serde_json::from_slice(body).map_err(bad)
+}
+
 /// Nobody makes a group: a known name is taken, another has no meaning here.
 pub(crate) async fn create(by: Directory, app: App, body: Bytes) -> Result<Response, ScimError> {
     let accounts = app.get::<Accounts>()?;
-    let bad = |e: serde_json::Error| ScimError::of(Kind::InvalidSyntax, format!("no group: {e}"));
-    let group: Value = serde_json::from_slice(&body).map_err(bad)?;
+    let group = read_whole(&body)?;
     let name = member(&group, "displayName").and_then(Value::as_str).unwrap_or_default();
     if accounts.roles_of(by.tenant()).any(|r| r.ja == name || r.id == name) {
         return Err(ScimError::of(
@@ -227,8 +232,7 @@ pub(crate) async fn replace(
 ) -> Result<Response, ScimError> {
     let accounts = app.get::<Accounts>()?;
     let role = named(&by, &accounts, &id)?;
-    let bad = |e: serde_json::Error| ScimError::of(Kind::InvalidSyntax, format!("no group: {e}"));
-    let group: Value = serde_json::from_slice(&body).map_err(bad)?;
+    let group = read_whole(&body)?;
     let shall = wanted(role, &group)?.unwrap_or_default();
     let select = |rows: &[StaffRow], _: Vec<StaffId>| {
         if_match(&headers, &version(holders(role.id, rows)))?;

@@ -45,7 +45,7 @@ struct CodePage {
     then: String,
     ticket: String,
     /// A new seed for whoever has none: in hexadecimal, and as apps take it.
-    fresh: Option<(String, String)>,
+    fresh: Option<seed::Shown>,
     wrongs: Vec<Wrong>,
 }
 
@@ -146,7 +146,7 @@ fn code_page(
 ) -> Html<CodePage> {
     let title = page.t("staff-code-title").phrase();
     let home = page.t("staff-portal").phrase();
-    let fresh = fresh.map(|s| (s.clone(), seed::shown(&s)));
+    let fresh = fresh.map(|s| seed::Shown::new(&page, s));
     Html(CodePage {
         page: page.crumb(home, "/").title(title),
         then: inside(then).to_owned(),

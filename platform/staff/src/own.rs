@@ -30,7 +30,7 @@ struct Own {
     page: Page,
     login: String,
     has_code: bool,
-    fresh: (String, String),
+    fresh: seed::Shown,
     sessions: Vec<SessionLine>,
     history: Vec<HistoryLine>,
     wrongs: Vec<Wrong>,
@@ -110,13 +110,12 @@ async fn show(visitor: &Visitor, app: &App, page: Page, wrongs: Vec<Wrong>) -> R
     let sessions = accounts.own_sessions(&visitor.actor).await.map_err(Problem::from)?;
     let history = accounts.own_history(&visitor.actor).await.map_err(Problem::from)?;
     let has_code = accounts.has_code(tenant, row.id).await.map_err(Problem::from)?;
-    let new = seed::fresh(app);
     let title = page.t("staff-own").phrase();
     let frame = console(&page, tenant, ("staff-own", ADDRESS));
     let sessions = sessions.into_iter().map(|s| session_line(&page, s)).collect();
     let history =
         history.into_iter().map(|h| history_line(app, &page, std::slice::from_ref(&row), h)).collect();
-    let fresh = (new.clone(), seed::shown(&new));
+    let fresh = seed::Shown::new(&page, seed::fresh(app));
     let page = page.title(title).console(frame);
     Ok(Html(Own { page, login: row.login, has_code, fresh, sessions, history, wrongs }).into_response())
 }

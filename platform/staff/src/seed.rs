@@ -6,6 +6,8 @@ use kenroku_access::totp;
 use kenroku_http::App;
 use kenroku_types::ids::StaffId;
 use kenroku_types::{Problem, Tenant};
+use kenroku_ui::Page;
+use kenroku_ui::parts::Drawing;
 use kenroku_vault::Vault;
 
 /// What the vault binds the seal to; never changed.
@@ -18,12 +20,26 @@ pub(crate) fn fresh(app: &App) -> String {
     hex::encode(app.env().rng.bytes::<BYTES>())
 }
 
-/// The seed as apps take it by hand, in groups of four.
-pub(crate) fn shown(seed: &str) -> String {
-    let text = totp::base32(&hex::decode(seed).unwrap_or_default());
-    let groups: Vec<String> =
-        text.as_bytes().chunks(4).map(|c| String::from_utf8_lossy(c).into_owned()).collect();
-    groups.join(" ")
+/// A seed as a page shows it.
+pub(crate) struct Shown {
+    /// In hexadecimal, for the form.
+    pub seed: String,
+    /// As apps take it by hand, in groups of four.
+    pub text: String,
+    /// For the app's camera.
+    pub qr: Option<Drawing>,
+}
+
+impl Shown {
+    pub(crate) fn new(page: &Page, seed: String) -> Self {
+        let bytes = hex::decode(&seed).unwrap_or_default();
+        let text = totp::base32(&bytes);
+        let groups: Vec<String> =
+            text.as_bytes().chunks(4).map(|c| String::from_utf8_lossy(c).into_owned()).collect();
+        let label = page.t("staff-code-qr").plain();
+        let qr = kenroku_ui::qr::code(&totp::address(&bytes, "Kenroku staff"), &label);
+        Shown { seed, text: groups.join(" "), qr }
+    }
 }
 
 /// The step of the code, and the new seed sealed, when the code belongs to it.

@@ -31,6 +31,8 @@ struct Home {
     areas: Vec<Choice>,
     code: String,
     snow: Option<Snow>,
+    /// Roads where those live for whom the visitor may read notices: name, how far, where it is shown.
+    others: Vec<(Phrase, Phrase, String)>,
     tiles: Vec<(Phrase, Phrase, &'static str)>,
 }
 
@@ -68,8 +70,15 @@ async fn home(
         Some(m) => choose::place_name(&page, m),
         None => choose::prefecture_name(&page, places),
     };
-    let snow = app.get::<SnowOverviewPort>().ok().and_then(|port| port.0.summary(code));
-    let snow = snow.map(|s| roads(&page, &area, &s));
+    let port = app.get::<SnowOverviewPort>().ok();
+    let summary = |code| port.as_ref().and_then(|port| port.0.summary(code));
+    let snow = summary(code).map(|s| roads(&page, &area, &s));
+    let elsewhere = kenroku_identity::areas_of_others(&app, &parts).await?.into_iter();
+    let elsewhere = elsewhere.filter(|other| *other != code).filter_map(|other| {
+        let (m, s) = (places.by_code(other)?, summary(other)?);
+        Some((choose::place_name(&page, m), progress(&page, &s), format!("/snow?area={other}")))
+    });
+    let others = elsewhere.collect();
     let tiles = app.get::<Cards>().map(|t| t.0.clone()).unwrap_or_default();
     let tiles = tiles.iter().map(|t| (page.t(t.title).phrase(), page.t(t.about).phrase(), t.href)).collect();
     let areas = areas(&page, places, municipality);
@@ -79,7 +88,8 @@ async fn home(
         page.t("portal-area-now").phrase()
     };
     let page = page.title(area.clone());
-    let mut response = Html(Home { page, now, area, areas, code: code.code5(), snow, tiles }).into_response();
+    let mut response =
+        Html(Home { page, now, area, areas, code: code.code5(), snow, others, tiles }).into_response();
     if let Some(code) = asked
         && let Ok(cookie) = HeaderValue::from_str(&format!(
             "{COOKIE}={code}; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly"
@@ -109,10 +119,23 @@ fn areas(page: &Page, places: &Places, chosen: Option<&Municipality>) -> Vec<Cho
     list
 }
 
-fn roads(page: &Page, area: &Phrase, s: &SnowSummary) -> Snow {
-    let of = |state| s.counts.iter().find(|(k, _)| *k == state).map_or(0, |(_, n)| *n);
-    let done = of(ClearingState::Done);
+fn count(s: &SnowSummary, state: ClearingState) -> usize {
+    s.counts.iter().find(|(k, _)| *k == state).map_or(0, |(_, n)| *n)
+}
+
+/// How far the clearing is, in a sentence.
+fn progress(page: &Page, s: &SnowSummary) -> Phrase {
+    let done = count(s, ClearingState::Done);
     let targets: usize = s.counts.iter().filter(|(k, _)| *k != ClearingState::Out).map(|(_, n)| n).sum();
+    if s.on_duty {
+        page.t("portal-snow-lead").with("all", page.number(targets)).with("done", page.number(done)).phrase()
+    } else {
+        page.t("portal-snow-rest").phrase()
+    }
+}
+
+fn roads(page: &Page, area: &Phrase, s: &SnowSummary) -> Snow {
+    let of = |state| count(s, state);
     let shown = [
         (ClearingState::Done, State::Done, "portal-state-done"),
         (ClearingState::Doing, State::Doing, "portal-state-doing"),
@@ -124,11 +147,6 @@ fn roads(page: &Page, area: &Phrase, s: &SnowSummary) -> Snow {
         shown.iter().map(|(k, state, key)| (*state, page.t(key).phrase(), page.number(of(*k)))).collect();
     let words: Vec<String> = tally.iter().map(|(_, word, n)| format!("{} {n}", word.plain())).collect();
     let counts: Vec<_> = shown.iter().map(|(k, state, _)| (*state, of(*k))).collect();
-    let lead = if s.on_duty {
-        page.t("portal-snow-lead").with("all", page.number(targets)).with("done", page.number(done)).phrase()
-    } else {
-        page.t("portal-snow-rest").phrase()
-    };
     // In the words of the page about the roads.
     let delay = match s.delay.as_secs() {
         n if n < 120 => page.t("portal-snow-delay-seconds").with("n", n.to_string()),
@@ -136,7 +154,7 @@ fn roads(page: &Page, area: &Phrase, s: &SnowSummary) -> Snow {
     };
     Snow {
         title: page.t("portal-snow-title").with("area", area).phrase(),
-        lead,
+        lead: progress(page, s),
         as_of: page.time(s.as_of),
         delay: delay.phrase(),
         simulated: s.simulated,

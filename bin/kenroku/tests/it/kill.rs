@@ -1,8 +1,9 @@
 //! A registration that is killed between any two steps, and after any commit, leaves no half person: whoever was in the
-//! middle of it is registered whole, or registers anew. The built binary, kill -9, and a disk that forgets what was
-//! not synced.
+//! middle of it is registered whole, or registers anew. The built binary, kill -9, on SQLite with a disk that forgets
+//! what was not synced, and on PostgreSQL.
 
 use std::collections::BTreeSet;
+use std::future::Future;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 
@@ -15,9 +16,11 @@ use kenroku_contracts::card::{CardAnswer, CardChallenge, CardOutcome, CardTicket
 use kenroku_e2e::power::PowerCut;
 use kenroku_sim_card::card::Token;
 use kenroku_sim_card::{PASSWORD, PIN, Pki, Resident};
-use kenroku_store::{Db, LiteOptions, SqlBuilder};
+use kenroku_store::testing::FreshDatabase;
+use kenroku_store::{Db, LiteOptions, PgOptions, SqlBuilder};
 use kenroku_types::{Rng, Tenant};
 
+use crate::line::Line;
 use crate::process::{Server, kenroku};
 
 /// The steps of a registration, as they are asked of the server.
@@ -119,11 +122,89 @@ fn register(addr: &str, resident: u32, before: &str) -> Result<String, &'static 
     Ok(cookies(&done))
 }
 
-/// How many rows contradict that everybody is whole; and how many people there are.
-fn half_people(power: &PowerCut) -> (i64, i64) {
+/// What a registration writes to, and how its server dies over it.
+trait Ground {
+    /// Starts the server on it.
+    fn serve(&self) -> Server;
+    /// Lets this server die at its `n`-th moment from now on.
+    fn kill_after(&self, server: &Server, n: u32);
+    /// After a death: what of the writes is left.
+    fn rest(&self, rng: &Rng);
+    fn open(&self) -> Db;
+}
+
+/// SQLite on a disk that forgets what was not synced: the moments are the syncs.
+impl Ground for PowerCut {
+    fn serve(&self) -> Server {
+        let dir = self.data().parent().unwrap().to_owned();
+        let mut c = kenroku(&dir);
+        c.env("KENROKU_IDENTITY__DEMO", "true");
+        self.arm(&mut c);
+        Server::start(c)
+    }
+
+    fn kill_after(&self, _: &Server, n: u32) {
+        PowerCut::kill_after(self, n);
+    }
+
+    fn rest(&self, rng: &Rng) {
+        self.cut(rng, rng.below(101));
+    }
+
+    fn open(&self) -> Db {
+        Db::open_sqlite(&self.data().join("kenroku.db"), LiteOptions::default()).unwrap()
+    }
+}
+
+/// PostgreSQL behind a line that is cut: the moments are just before each commit is sent, and after it was answered.
+struct Cluster {
+    folder: tempfile::TempDir,
+    main: FreshDatabase,
+    keys: FreshDatabase,
+    line: Line,
+}
+
+impl Cluster {
+    fn new(conninfo: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let line = Line::new(folder.path(), conninfo);
+        let main = FreshDatabase::new(conninfo, "kill");
+        let keys = FreshDatabase::new(conninfo, "kill_keys");
+        Cluster { folder, main, keys, line }
+    }
+}
+
+impl Ground for Cluster {
+    fn serve(&self) -> Server {
+        let mut c = kenroku(self.folder.path());
+        c.env("KENROKU_IDENTITY__DEMO", "true").env("KENROKU_STORE__ENGINE", "postgres");
+        c.env("KENROKU_STORE__HOST", self.folder.path()).env("KENROKU_STORE__USER", "postgres");
+        c.env("KENROKU_STORE__DATABASE", &self.main.name);
+        c.env("KENROKU_VAULT__KEYS_DATABASE", &self.keys.name);
+        Server::start(c)
+    }
+
+    fn kill_after(&self, server: &Server, n: u32) {
+        self.line.kill_after(server.id(), n);
+    }
+
+    fn rest(&self, _: &Rng) {}
+
+    fn open(&self) -> Db {
+        let at = format!("host={} user=postgres dbname={}", self.folder.path().display(), self.main.name);
+        Db::open_postgres(&PgOptions::new(at)).unwrap()
+    }
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
     let rt = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    rt.block_on(async {
-        let db = Db::open_sqlite(&power.data().join("kenroku.db"), LiteOptions::default()).unwrap();
+    rt.block_on(work)
+}
+
+/// How many rows contradict that everybody is whole; and how many people there are.
+fn half_people(ground: &dyn Ground) -> (i64, i64) {
+    block_on(async {
+        let db = ground.open();
         let mut tx = db.read().await.unwrap();
         let mut count = async |text: &'static str| {
             let mut b = SqlBuilder::new(text);
@@ -157,25 +238,15 @@ fn half_people(power: &PowerCut) -> (i64, i64) {
 }
 
 /// Takes a certificate away from everybody: the control of the counts above.
-fn spoil(power: &PowerCut) {
-    let rt = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    rt.block_on(async {
-        let db = Db::open_sqlite(&power.data().join("kenroku.db"), LiteOptions::default()).unwrap();
-        let mut tx = db.begin().await.unwrap();
+fn spoil(ground: &dyn Ground) {
+    block_on(async {
+        let mut tx = ground.open().begin().await.unwrap();
         let mut b = SqlBuilder::new("delete from identity_credential where kind = 'jpki-auth' and tenant = ");
         b.bind(Tenant::SHARED).push(" returning counter");
         let gone: Vec<(i64,)> = tx.all_dyn(&b).await.unwrap();
         assert!(!gone.is_empty());
         tx.commit().await.unwrap();
     });
-}
-
-fn serve(power: &PowerCut) -> Server {
-    let dir = power.data().parent().unwrap().to_owned();
-    let mut c = kenroku(&dir);
-    c.env("KENROKU_IDENTITY__DEMO", "true");
-    power.arm(&mut c);
-    Server::start(c)
 }
 
 /// Residents whose newest certificates can sign.
@@ -188,19 +259,29 @@ fn residents() -> impl Iterator<Item = u32> {
 
 #[test]
 fn a_kill_between_any_two_steps_or_after_any_commit_leaves_no_half_person() {
-    let power = PowerCut::new();
+    everybody_is_whole(&PowerCut::new());
+}
+
+/// The same where the database outlives the server, which may die knowing less than the database does.
+#[test]
+fn on_postgresql_too_a_kill_before_or_after_any_commit_leaves_no_half_person() {
+    let Some(conninfo) = kenroku_store::testing::postgres() else { return };
+    everybody_is_whole(&Cluster::new(&conninfo));
+}
+
+fn everybody_is_whole(ground: &dyn Ground) {
     let seed = Rng::system().u64();
     println!("seed {seed}");
     let (rng, mut residents) = (Rng::seeded(seed), residents());
     let (mut people, mut died_at) = (0, BTreeSet::new());
-    let mut server = serve(&power);
+    let mut server = ground.serve();
     let mut checked = |server: Server, resident: u32, at: &str| {
         drop(server);
-        power.cut(&rng, rng.below(101));
-        let (wrong, now) = half_people(&power);
+        ground.rest(&rng);
+        let (wrong, now) = half_people(ground);
         assert_eq!(wrong, 0, "seed {seed}: half a person after dying at {at}");
         assert!(now == people || now == people + 1, "seed {seed}: {people} people, then {now}");
-        let server = serve(&power);
+        let server = ground.serve();
         let session = register(&server.addr, resident, "").unwrap_or_else(|s| panic!("again, died at {s}"));
         let page = send(&server.addr, "GET", "/id/profile", &session, "").unwrap();
         let name = Resident::new(resident).name;
@@ -218,7 +299,7 @@ fn a_kill_between_any_two_steps_or_after_any_commit_leaves_no_half_person() {
     // After the n-th sync since the first page, until a registration comes through.
     for n in 1.. {
         let resident = residents.next().unwrap();
-        power.kill_after(n);
+        ground.kill_after(&server, n);
         match register(&server.addr, resident, "") {
             Ok(_) => {
                 drop(server);
@@ -229,14 +310,14 @@ fn a_kill_between_any_two_steps_or_after_any_commit_leaves_no_half_person() {
                 server = checked(server, resident, at);
             }
         }
-        assert!(n < 60, "it does not come to an end");
+        assert!(n < 90, "it does not come to an end");
     }
     // The ticket, its use and the person, and the session are each a commit of their own.
     for step in ["ticket", "answer", "done"] {
         assert!(died_at.contains(step), "nothing was killed at {step}: {died_at:?}");
     }
-    let (wrong, whole) = half_people(&power);
+    let (wrong, whole) = half_people(ground);
     assert_eq!((wrong, whole), (0, people + 1));
-    spoil(&power);
-    assert_eq!(half_people(&power), (whole, whole), "half people are found when there are any");
+    spoil(ground);
+    assert_eq!(half_people(ground), (whole, whole), "half people are found when there are any");
 }

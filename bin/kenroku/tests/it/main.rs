@@ -4,6 +4,7 @@
 mod card;
 mod commands;
 mod kill;
+mod line;
 mod power;
 mod process;
 mod server;

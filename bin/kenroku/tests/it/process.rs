@@ -45,6 +45,11 @@ impl Server {
         Server { child, addr }
     }
 
+    /// Its number, to kill it by.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Status and body of a GET.
     pub fn get(&self, path: &str) -> (u16, String) {
         let mut s = TcpStream::connect(&self.addr).unwrap();

@@ -1,20 +1,25 @@
 //! Acting for somebody else (代理) at a service: who may be chosen, and what of a request remains within a delegation.
 //!
+//! At the consent page and at the page where a device's code is typed: both ask [`shown`] and decide by [`reach`].
+//!
 //! Only services that the operator marked (`Policy::acting`) offer it: they read `act` (RFC 8693 §4.1) and do not take
 //! `sub` for the one at the keys. What was agreed to for somebody else is not remembered: it is asked each time.
 
 use kenroku_access::Granted;
 use kenroku_oidc::Scopes;
+use kenroku_store::Tx;
 use kenroku_types::Problem;
 use kenroku_ui::{Page, Phrase};
 
 use super::answer::{Outcome, inner};
+use super::authorize::subject;
 use super::clients::Client;
 use super::grants::GrantedClaims;
-use super::provider::{T, Visit};
+use super::provider::{Provider, T, Visit};
+use super::sql::{self, GrantRow};
 use crate::delegation::{DelegationRow, Scope};
 use crate::model::{DelegationId, PersonId};
-use crate::{Identity, ReleaseClaims};
+use crate::{Identity, ReleaseClaims, session};
 
 /// The delegations by which somebody may act here, newest first.
 pub(super) async fn choices(v: &Visit, client: &Client, agent: PersonId) -> Outcome<Vec<DelegationRow>> {
@@ -38,6 +43,47 @@ pub(super) async fn chosen(v: &Visit, client: &Client, agent: PersonId, id: &str
                 .next("Look at “代理” on your own page: the delegation may have ended."),
         )
     })
+}
+
+/// Whom a grant is about, and how far it reaches.
+pub(super) struct Reach {
+    /// The person that it is about: another than the session's when somebody acts for them.
+    pub person: PersonId,
+    /// How the client knows that person.
+    pub subject: String,
+    pub scope: Scopes,
+    pub claims: GrantedClaims,
+    /// How the client knows whoever acts, and by which delegation.
+    pub act: Option<(String, DelegationId)>,
+}
+
+/// What was asked and agreed to, for oneself, or within the delegation `by` which `agent` acts for somebody else.
+pub(super) async fn reach(
+    v: &Visit,
+    client: &Client,
+    agent: PersonId,
+    by: Option<&DelegationRow>,
+    scope: Scopes,
+    claims: GrantedClaims,
+) -> Outcome<Reach> {
+    let own = subject(&v.app, agent, client).await?;
+    let Some(d) = by else { return Ok(Reach { person: agent, subject: own, scope, claims, act: None }) };
+    Ok(Reach {
+        person: d.principal,
+        subject: subject(&v.app, d.principal, client).await?,
+        scope: scopes_within(&scope, &d.scopes()),
+        claims: claims_within(claims, &d.scopes()),
+        act: Some((own, d.id)),
+    })
+}
+
+/// Stores a grant. Both see that somebody acted: the one who did gave their sign-in, the other finds it in their history.
+pub(super) async fn store(tx: &mut Tx, op: &Provider, client: &Client, grant: &GrantRow) -> Outcome<()> {
+    sql::add_grant(tx, grant).await?;
+    if grant.delegation.is_some() {
+        session::note(tx, &op.env, grant.person, "changed", "delegation-used", client.name()).await?;
+    }
+    Ok(())
 }
 
 /// Somebody to choose, as the page shows them.

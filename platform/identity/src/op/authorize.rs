@@ -30,7 +30,7 @@ use super::sql::{self, InteractionId};
 use crate::Identity;
 use crate::delegation::DelegationRow;
 use crate::model::PersonId;
-use crate::session::{self, Session};
+use crate::session::Session;
 
 /// How long a person may take over one authorization.
 const PATIENCE: Duration = Duration::from_secs(1800);
@@ -219,19 +219,11 @@ fn sign_in_path(id: InteractionId, need: Assurance, fresh: bool) -> String {
 /// The code, on its way to the client.
 async fn issue(v: &Visit, asked: &Asked, session: &Session, agreed: Agreed, came: Came) -> Outcome<Response> {
     let op = &asked.op;
-    let own = subject(&v.app, session.person, &asked.client).await?;
-    let (mut person, mut sub, mut act) = (session.person, own.clone(), None);
-    let (mut scope, mut claims) = (asked.request.scope.clone(), agreed.within(&asked.request));
-    if let Some((d, _)) = &asked.acting {
-        person = d.principal;
-        sub = subject(&v.app, person, &asked.client).await?;
-        act = Some((own, d.id));
-        scope = acting::scopes_within(&scope, &d.scopes());
-        claims = acting::claims_within(claims, &d.scopes());
-    }
     let (issuer, client) = (&asked.issuer, &asked.client);
-    let grant =
-        op.new_grant(NewGrant { issuer, client, session, person, subject: sub, scope, claims, act })?;
+    let by = asked.acting.as_ref().map(|(d, _)| d);
+    let (scope, claims) = (asked.request.scope.clone(), agreed.within(&asked.request));
+    let reach = acting::reach(v, client, session.person, by, scope, claims).await?;
+    let grant = op.new_grant(NewGrant { issuer, client, session, reach })?;
     let code = op.secret();
     let now = op.env.now();
     let request = serde_json::json!({
@@ -247,12 +239,8 @@ async fn issue(v: &Visit, asked: &Asked, session: &Session, agreed: Agreed, came
         tx.rollback().await?;
         return Err(over());
     }
-    sql::add_grant(&mut tx, &grant).await?;
+    acting::store(&mut tx, op, client, &grant).await?;
     sql::add_code(&mut tx, &sha256(code.as_bytes()), &grant, &request, now.plus(CODE_LIFE)).await?;
-    if person != session.person {
-        // Both see it: the one who acts gave their sign-in, the other finds it in their history.
-        session::note(&mut tx, &op.env, person, "changed", "delegation-used", asked.client.name()).await?;
-    }
     tx.commit().await?;
     let answer = protocol::code_answer(&code, asked.request.state.as_deref(), &asked.issuer);
     Ok(to_client(v.page.clone(), &asked.path(), &answer, came))

@@ -113,6 +113,25 @@ pub struct NewClient {
     pub policy: Policy,
 }
 
+/// The public keys of a client.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PublicKeys {
+    /// A JWK Set.
+    Here(serde_json::Value),
+    /// Where it publishes them (`jwks_uri`).
+    At(String),
+}
+
+impl PublicKeys {
+    /// Puts them where a client registers them; it has either the one or the other (RFC 7591 §2).
+    pub fn put(self, metadata: &mut ClientMetadata) {
+        (metadata.jwks, metadata.jwks_uri) = match self {
+            PublicKeys::Here(jwks) => (Some(jwks), None),
+            PublicKeys::At(address) => (None, Some(address)),
+        };
+    }
+}
+
 /// A client that was registered; the secret is shown this once.
 #[derive(Clone, Debug)]
 pub struct Registered {
@@ -213,7 +232,7 @@ impl Provider {
         Ok(Registered { client, secret })
     }
 
-    /// Replaces the public keys of a client: it has new ones, or lost the old.
+    /// Replaces the public keys of a client, or says where it publishes them: it has new ones, or lost the old.
     ///
     /// # Errors
     /// `invalid_client_metadata`; not found.
@@ -221,16 +240,43 @@ impl Provider {
         &self,
         by: &Granted<ManageClients>,
         id: &str,
-        jwks: serde_json::Value,
+        keys: PublicKeys,
     ) -> Result<(), RegisterError> {
         for_realm(by)?;
         let mut tx = self.db.begin().await.map_err(Problem::from)?;
         let Some(mut client) = sql::client(&mut tx, id).await.map_err(Problem::from)? else {
             return Err(Problem::not_found().into());
         };
-        client.metadata.jwks = Some(jwks);
-        client.metadata.keys()?;
+        keys.put(&mut client.metadata);
+        client.metadata.check_keys(self.settings.local_http)?;
         sql::set_client_metadata(&mut tx, &client, self.env.now()).await.map_err(Problem::from)?;
+        tx.commit().await.map_err(Problem::from)?;
+        self.forget_client(id);
+        Ok(())
+    }
+
+    /// Sets from when until when the contract of a client holds; `None` leaves that side open.
+    ///
+    /// # Errors
+    /// `invalid_client_metadata` for a contract that ends before it begins; not found.
+    pub async fn set_contract(
+        &self,
+        by: &Granted<ManageClients>,
+        id: &str,
+        from: Option<Timestamp>,
+        until: Option<Timestamp>,
+    ) -> Result<(), RegisterError> {
+        for_realm(by)?;
+        if from.zip(until).is_some_and(|(from, until)| until <= from) {
+            let why = "the contract ends before it begins";
+            return Err(OAuthError::new(Code::InvalidClientMetadata, why).into());
+        }
+        let mut tx = self.db.begin().await.map_err(Problem::from)?;
+        let Some(mut client) = sql::client(&mut tx, id).await.map_err(Problem::from)? else {
+            return Err(Problem::not_found().into());
+        };
+        (client.policy.valid_from, client.policy.valid_until) = (from, until);
+        sql::set_client_policy(&mut tx, &client, self.env.now()).await.map_err(Problem::from)?;
         tx.commit().await.map_err(Problem::from)?;
         self.forget_client(id);
         Ok(())

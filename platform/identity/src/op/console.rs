@@ -4,20 +4,20 @@
 use askama::Template;
 use axum::response::{IntoResponse, Redirect, Response};
 use kenroku_access::Authz;
-use kenroku_http::{App, Form, Result};
+use kenroku_http::{App, Form, Query, Result};
 use kenroku_oidc::client::{
     AUTHORIZATION_CODE, AuthMethod, CLIENT_CREDENTIALS, ClientMetadata, REFRESH_TOKEN,
 };
 use kenroku_oidc::jwk::{Alg, KeyError, KeySet};
 use kenroku_oidc::pem::PemError;
-use kenroku_oidc::{Code, OAuthError, Scopes};
+use kenroku_oidc::{Code, OAuthError, Scopes, redirect};
 use kenroku_types::{JapaneseDate, Problem, Timestamp};
 use kenroku_ui::parts::{Choice, Wrong};
 use kenroku_ui::{Console, Html, Page, Phrase};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::clients::{Client, NewClient, Policy, Realm, RegisterError};
+use super::clients::{Client, NewClient, Policy, PublicKeys, Realm, RegisterError};
 use super::contracts::ends;
 use super::keys::{Held, ImportError};
 use super::provider::Provider;
@@ -35,6 +35,17 @@ struct Line {
     active: bool,
     /// The contract ends within thirty days, or has ended and nobody has stopped the service.
     ends: bool,
+    /// Where the dates of its contract are changed.
+    contract: String,
+}
+
+/// The form for the dates of a service's contract.
+#[derive(Clone, Default)]
+struct Dates {
+    id: String,
+    name: String,
+    from: String,
+    until: String,
 }
 
 struct Fresh {
@@ -48,12 +59,14 @@ struct Shown {
     fresh: Option<Fresh>,
     wrongs: Vec<Wrong>,
     form: New,
+    /// The service whose contract is looked at.
+    contract: Option<Dates>,
 }
 
 impl Shown {
     /// The form again, with what is wrong.
     fn wrong(form: New, field: &str, text: Phrase) -> Self {
-        Shown { form, wrongs: vec![Wrong { field: field.to_owned(), text }], fresh: None }
+        Shown { form, wrongs: vec![Wrong { field: field.to_owned(), text }], ..Shown::default() }
     }
 }
 
@@ -94,16 +107,24 @@ pub(super) struct New {
     scopes: String,
     /// A date, or nothing.
     #[serde(default)]
+    from: String,
+    /// A date, or nothing.
+    #[serde(default)]
     until: String,
     /// The service reads `act`.
     #[serde(default)]
     acting: bool,
 }
 
-async fn show(by: &Operator, app: &App, page: Page, shown: Shown) -> Result<Html<Clients>> {
+async fn show(by: &Operator, app: &App, page: Page, mut shown: Shown) -> Result<Html<Clients>> {
     let op = app.get::<Provider>()?;
     let now = op.env.now();
     let all = op.all_clients(&by.granted).await?;
+    // Only a service that there is has a contract to change.
+    shown.contract = shown.contract.and_then(|dates| {
+        let c = all.iter().find(|c| c.id == dates.id)?;
+        Some(Dates { name: c.name().to_owned(), ..dates })
+    });
     let signers = all
         .iter()
         .filter(|c| c.metadata.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt)
@@ -160,12 +181,20 @@ fn line(page: &Page, c: Client, now: Timestamp) -> Line {
         (false, "active") => "identity-op-state-over",
         (false, _) => "identity-op-state-stopped",
     };
-    let until = c.policy.valid_until.and_then(|t| JapaneseDate::of(t).ok());
+    let day = |t: Option<Timestamp>| t.and_then(|t| JapaneseDate::of(t).ok()).map(|d| page.date(d));
+    let until = match (day(c.policy.valid_from), day(c.policy.valid_until)) {
+        (None, None) => Phrase::text("—"),
+        (None, Some(until)) => until,
+        (Some(from), until) => {
+            page.t("identity-op-span").with("from", from).with("until", until.unwrap_or_default()).phrase()
+        }
+    };
     Line {
+        contract: redirect::with_query(PAGE, &[("contract", &c.id)]),
         name: c.name().to_owned(),
         organisation: c.policy.organisation,
         scopes: c.policy.scopes.to_string(),
-        until: until.map_or_else(|| Phrase::text("—"), |d| page.date(d)),
+        until,
         state: page.t(state).phrase(),
         ends,
         active: c.state == "active",
@@ -173,9 +202,88 @@ fn line(page: &Page, c: Client, now: Timestamp) -> Line {
     }
 }
 
+/// What of the list is looked at.
+#[derive(Deserialize)]
+pub(super) struct Look {
+    /// The service whose contract is to be changed.
+    #[serde(default)]
+    contract: String,
+}
+
 /// GET /staff/identity/clients
-pub(super) async fn list(by: Operator, app: App, page: Page) -> Result<Html<Clients>> {
-    show(&by, &app, page, Shown::default()).await
+pub(super) async fn list(
+    by: Operator,
+    app: App,
+    page: Page,
+    Query(look): Query<Look>,
+) -> Result<Html<Clients>> {
+    let known = app.get::<Provider>()?.client(&look.contract).await?;
+    let contract = known.map(|c| {
+        let day = |t: Option<Timestamp>| {
+            t.and_then(|t| JapaneseDate::of(t).ok()).map(|d| d.to_string()).unwrap_or_default()
+        };
+        let (from, until) = (day(c.policy.valid_from), day(c.policy.valid_until));
+        Dates { id: c.id.clone(), name: String::new(), from, until }
+    });
+    show(&by, &app, page, Shown { contract, ..Shown::default() }).await
+}
+
+/// The form that changes a contract.
+#[derive(Deserialize)]
+pub(super) struct Contract {
+    id: String,
+    #[serde(default)]
+    from: String,
+    #[serde(default)]
+    until: String,
+}
+
+/// POST: from when until when a service may act.
+pub(super) async fn set_contract(
+    by: Operator,
+    app: App,
+    page: Page,
+    Form(form): Form<Contract>,
+) -> Result<Response> {
+    let dates = || {
+        first(&form.from, "op-contract-from").and_then(|f| Ok((f, last(&form.until, "op-contract-until")?)))
+    };
+    let told = |e: &OAuthError| page.t("identity-op-wrong").with("why", e.description.to_string()).phrase();
+    let (field, e) = match dates() {
+        Err(wrong) => wrong,
+        Ok((from, until)) => {
+            match app.get::<Provider>()?.set_contract(&by.granted, &form.id, from, until).await {
+                Ok(()) => return Ok(back()),
+                Err(RegisterError::Metadata(e)) => ("op-contract-until", e),
+                Err(RegisterError::Inner(p)) => return Err(kenroku_http::Error(p)),
+            }
+        }
+    };
+    let mut shown = Shown::wrong(New::default(), field, told(&e));
+    let Contract { id, from, until } = form;
+    shown.contract = Some(Dates { id, from, until, name: String::new() });
+    Ok(show(&by, &app, page, shown).await?.into_response())
+}
+
+type Field<T> = std::result::Result<T, (&'static str, OAuthError)>;
+
+fn date(text: &str, field: &'static str) -> Field<Option<JapaneseDate>> {
+    let bad = |_| (field, OAuthError::new(Code::InvalidClientMetadata, "write the date as 2027-03-31"));
+    match text.trim() {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(bad),
+    }
+}
+
+/// A contract holds from the beginning of its first day in Japan …
+fn first(text: &str, field: &'static str) -> Field<Option<Timestamp>> {
+    Ok(date(text, field)?.map(JapaneseDate::start))
+}
+
+/// … to the last second of its last.
+fn last(text: &str, field: &'static str) -> Field<Option<Timestamp>> {
+    let next = date(text, field)?.and_then(|d| d.plus_days(1));
+    Ok(next.map(|d| d.start().minus(std::time::Duration::from_secs(1))))
 }
 
 /// POST: registers a service and shows its secret, this once.
@@ -186,15 +294,15 @@ pub(super) async fn register(
     Form(form): Form<New>,
 ) -> Result<Html<Clients>> {
     let op = app.get::<Provider>()?;
-    let jwks = match public_keys(&form.jwks) {
-        Ok(jwks) => jwks,
+    let keys = match public_keys(&form.jwks) {
+        Ok(keys) => keys,
         Err(e) => {
             let text = e.told(&page);
             return show(&by, &app, page, Shown::wrong(form, "op-jwks", text)).await;
         }
     };
     let told = |e: &OAuthError| page.t("identity-op-wrong").with("why", e.description.to_string()).phrase();
-    let new = match wanted(&form, jwks) {
+    let new = match wanted(&form, keys) {
         Ok(new) => new,
         Err((field, e)) => {
             let text = told(&e);
@@ -208,14 +316,15 @@ pub(super) async fn register(
         }
         Err(RegisterError::Metadata(e)) => {
             let text = told(&e);
-            show(&by, &app, page, Shown::wrong(form, "op-redirects", text)).await
+            let field = if e.code == Code::InvalidRedirectUri { "op-redirects" } else { "op-jwks" };
+            show(&by, &app, page, Shown::wrong(form, field, text)).await
         }
         Err(RegisterError::Inner(p)) => Err(kenroku_http::Error(p)),
     }
 }
 
 /// What the form asks for; the field and what is wrong with it.
-fn wanted(form: &New, jwks: Option<Value>) -> std::result::Result<NewClient, (&'static str, OAuthError)> {
+fn wanted(form: &New, keys: Option<PublicKeys>) -> Field<NewClient> {
     let bad = |why: &'static str| OAuthError::new(Code::InvalidClientMetadata, why);
     let redirects: Vec<&str> = form.redirects.split_whitespace().collect();
     let grants =
@@ -231,25 +340,24 @@ fn wanted(form: &New, jwks: Option<Value>) -> std::result::Result<NewClient, (&'
     });
     let mut metadata: ClientMetadata =
         serde_json::from_value(metadata).map_err(|_| ("op-method", bad("choose how it authenticates")))?;
-    if metadata.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt && jwks.is_none() {
+    if metadata.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt && keys.is_none() {
         return Err(("op-jwks", bad("its public keys are missing")));
     }
-    metadata.jwks = jwks;
+    if let Some(keys) = keys {
+        keys.put(&mut metadata);
+    }
     let scopes = Scopes::parse(form.scopes.trim()).map_err(|e| ("op-scopes", e))?;
     if form.name.trim().is_empty() {
         return Err(("op-name", bad("the name is missing")));
     }
-    let valid_until = match form.until.trim() {
-        "" => None,
-        text => {
-            // The contract holds through its last day in Japan.
-            let end: std::result::Result<Timestamp, _> = format!("{text}T23:59:59").parse();
-            Some(end.map_err(|_| ("op-until", bad("write the date as 2027-03-31")))?)
-        }
-    };
+    let (valid_from, valid_until) = (first(&form.from, "op-from")?, last(&form.until, "op-until")?);
+    if valid_from.zip(valid_until).is_some_and(|(from, until)| until <= from) {
+        return Err(("op-until", bad("the contract ends before it begins")));
+    }
     let policy = Policy {
         scopes,
         organisation: form.organisation.trim().chars().take(200).collect(),
+        valid_from,
         valid_until,
         acting: form.acting,
         ..Policy::default()
@@ -260,8 +368,6 @@ fn wanted(form: &New, jwks: Option<Value>) -> std::result::Result<NewClient, (&'
 /// What is wrong with the public keys that somebody pasted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum PastedWrong {
-    /// An address: nothing is fetched from others.
-    Address,
     /// PEM or a certificate.
     Pem,
     /// Whoever sends a private key has published it.
@@ -275,7 +381,6 @@ enum PastedWrong {
 impl PastedWrong {
     fn told(self, page: &Page) -> Phrase {
         let key = match self {
-            PastedWrong::Address => "identity-op-jwks-address",
             PastedWrong::Pem => "identity-op-jwks-pem",
             PastedWrong::Private | PastedWrong::Key(KeyError::Private) => "identity-op-jwks-private",
             PastedWrong::Json => "identity-op-jwks-json",
@@ -287,14 +392,15 @@ impl PastedWrong {
     }
 }
 
-/// The JWK Set that was pasted: a set, a list or a single key. `None` when the field is empty.
-fn public_keys(text: &str) -> std::result::Result<Option<Value>, PastedWrong> {
+/// The keys that were pasted, a set, a list or a single one, or the address where they are published. `None` when the
+/// field is empty.
+fn public_keys(text: &str) -> std::result::Result<Option<PublicKeys>, PastedWrong> {
     let text = text.trim();
     if text.is_empty() {
         return Ok(None);
     }
     if text.starts_with("http://") || text.starts_with("https://") {
-        return Err(PastedWrong::Address);
+        return Ok(Some(PublicKeys::At(text.to_owned())));
     }
     if text.contains("-----BEGIN") {
         return Err(if text.contains("PRIVATE KEY-----") { PastedWrong::Private } else { PastedWrong::Pem });
@@ -305,7 +411,7 @@ fn public_keys(text: &str) -> std::result::Result<Option<Value>, PastedWrong> {
         one => json!({ "keys": [one] }),
     };
     KeySet::from_jwks(&jwks).map_err(PastedWrong::Key)?;
-    Ok(Some(jwks))
+    Ok(Some(PublicKeys::Here(jwks)))
 }
 
 /// The form that replaces a service's public keys.
@@ -322,24 +428,26 @@ pub(super) async fn replace_client_keys(
     page: Page,
     Form(form): Form<NewKeys>,
 ) -> Result<Response> {
-    let jwks = match public_keys(&form.jwks) {
-        Ok(Some(jwks)) => jwks,
-        refused => {
-            let text = refused.err().unwrap_or(PastedWrong::Json).told(&page);
-            let shown = Shown::wrong(New::default(), "op-new-jwks", text);
-            return Ok(show(&by, &app, page, shown).await?.into_response());
+    let text = match public_keys(&form.jwks) {
+        Ok(Some(keys)) => {
+            match app.get::<Provider>()?.replace_client_keys(&by.granted, &form.id, keys).await {
+                Ok(()) => return Ok(back()),
+                Err(RegisterError::Metadata(e)) => {
+                    page.t("identity-op-wrong").with("why", e.description.to_string()).phrase()
+                }
+                Err(RegisterError::Inner(p)) => return Err(kenroku_http::Error(p)),
+            }
         }
+        refused => refused.err().unwrap_or(PastedWrong::Json).told(&page),
     };
-    let done = app.get::<Provider>()?.replace_client_keys(&by.granted, &form.id, jwks).await;
-    match done {
-        Ok(()) => Ok(back()),
-        Err(RegisterError::Metadata(e)) => Err(Problem::bad_request(e.description).into()),
-        Err(RegisterError::Inner(p)) => Err(kenroku_http::Error(p)),
-    }
+    let shown = Shown::wrong(New::default(), "op-new-jwks", text);
+    Ok(show(&by, &app, page, shown).await?.into_response())
 }
 
+const PAGE: &str = "/staff/identity/clients";
+
 fn back() -> Response {
-    Redirect::to("/staff/identity/clients").into_response()
+    Redirect::to(PAGE).into_response()
 }
 
 /// The form that imports an RSA key.
@@ -383,7 +491,7 @@ pub(super) struct State {
 /// POST
 pub(super) async fn set_state(by: Operator, app: App, Form(form): Form<State>) -> Result<Redirect> {
     app.get::<Provider>()?.set_client_state(&by.granted, &form.id, form.active).await?;
-    Ok(Redirect::to("/staff/identity/clients"))
+    Ok(Redirect::to(PAGE))
 }
 
 /// The form that replaces the keys.
@@ -400,7 +508,7 @@ pub(super) async fn replace_keys(_: Operator, app: App, Form(form): Form<Replace
         return Err(p.next("Go back, read what happens, and tick the box.").into());
     }
     app.get::<Provider>()?.replace_keys_now().await?;
-    Ok(Redirect::to("/staff/identity/clients"))
+    Ok(Redirect::to(PAGE))
 }
 
 #[cfg(test)]
@@ -414,12 +522,13 @@ mod tests {
         let set = json!({ "keys": [key] });
         assert_eq!(public_keys(" \n"), Ok(None));
         for text in [key.to_string(), json!([key]).to_string(), format!(" {set} ")] {
-            assert_eq!(public_keys(&text), Ok(Some(set.clone())), "{text}");
+            assert_eq!(public_keys(&text), Ok(Some(PublicKeys::Here(set.clone()))), "{text}");
         }
+        let at = "https://rp.example/jwks";
+        assert_eq!(public_keys(&format!(" {at}\n")), Ok(Some(PublicKeys::At(at.to_owned()))));
         let mut private = key.clone();
         private["d"] = json!("nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A");
         for (text, why) in [
-            ("https://rp.example/jwks".to_owned(), PastedWrong::Address),
             ("-----BEGIN PUBLIC KEY-----".to_owned(), PastedWrong::Pem),
             ("-----BEGIN PRIVATE KEY-----".to_owned(), PastedWrong::Private),
             ("{".to_owned(), PastedWrong::Json),

@@ -17,8 +17,18 @@ pub const SECRET: &str = "kenroku-demo-2026";
 /// An RSA key in PKCS #8 (DER), known to the whole world: it signs for `demo-rs256`.
 pub const RSA_KEY: &[u8] = include_bytes!("../../demo/rs256.der");
 
+/// Where `demo-keyed` publishes its keys: whoever tries it out serves them there.
+pub const JWKS_URI: &str = "http://127.0.0.1:18767/jwks";
+
+/// The service that stands for those of the prefecture itself.
+const OWN: &str = "demo-own";
+
+fn organisation(id: &str) -> &'static str {
+    if id == OWN { "石川県（模擬データ）" } else { "模擬事業者（模擬データ）" }
+}
+
 /// Id, metadata, scopes. The redirect addresses are on this machine, on any port (RFC 8252 §7.3).
-fn clients() -> [(&'static str, Value, &'static str); 6] {
+fn clients() -> [(&'static str, Value, &'static str); 8] {
     let person = "account address offline_access openid profile residence";
     let local = |name: &str, method: &str| {
         json!({
@@ -41,6 +51,18 @@ fn clients() -> [(&'static str, Value, &'static str); 6] {
         ),
         ("demo-web", local("模擬サービス", "client_secret_basic"), person),
         ("demo-app", local("模擬アプリ", "none"), person),
+        (OWN, local("模擬県民ポータル", "client_secret_basic"), "openid residence"),
+        (
+            "demo-keyed",
+            json!({
+                "client_name": "鍵で名乗る模擬プログラム",
+                "grant_types": ["client_credentials"],
+                "response_types": [],
+                "token_endpoint_auth_method": "private_key_jwt",
+                "jwks_uri": JWKS_URI,
+            }),
+            "open-data.read",
+        ),
         (
             "demo-machine",
             json!({ "client_name": "模擬プログラム", "grant_types": ["client_credentials"], "response_types": [] }),
@@ -54,7 +76,7 @@ fn clients() -> [(&'static str, Value, &'static str); 6] {
                 "response_types": [],
                 "token_endpoint_auth_method": "none",
             }),
-            "openid profile",
+            "messages openid profile",
         ),
     ]
 }
@@ -73,8 +95,9 @@ pub(crate) async fn demo(app: &App) -> Result<String, HookError> {
         let policy = Policy {
             scopes: Scopes::parse(scopes)?,
             sector: id.to_owned(),
-            organisation: "模擬事業者（模擬データ）".to_owned(),
-            acting: id == "demo-acting",
+            organisation: organisation(id).to_owned(),
+            acting: matches!(id, "demo-acting" | "demo-kiosk"),
+            first_party: id == OWN,
             ..Policy::default()
         };
         let (id, secret) = (Some(id.to_owned()), Some(SECRET.to_owned()));

@@ -14,11 +14,11 @@ use kenroku_ui::{Html, Page, Phrase};
 use serde_json::json;
 
 use super::answer::{Outcome, json as json_answer, refused, see_other};
-use super::authorize::{shown, subject};
-use super::consent;
-use super::grants::{self, Agreed, GrantedClaims, NewGrant};
+use super::authorize::shown;
+use super::grants::{self, GrantedClaims, NewGrant};
 use super::provider::{Call, Visit, missing_client};
 use super::sql;
+use super::{acting, consent};
 
 /// How often a device may ask (§3.2).
 pub(super) const INTERVAL: Duration = Duration::from_secs(5);
@@ -96,10 +96,10 @@ pub(super) async fn page(_: Public, v: Visit) -> Response {
 /// What the device asks for, to somebody who signed in.
 async fn confirm(v: &Visit, typed: &str) -> Outcome<Response> {
     let (op, page) = (&v.op, v.page.clone());
-    if v.session().await?.is_none() {
+    let Some(session) = v.session().await? else {
         let back = redirect::with_query("/oidc/device", &[("user_code", typed)]);
         return Ok(see_other(&redirect::with_query("/id/sign-in", &[("next", &back)])));
-    }
+    };
     let mut tx = op.db.read().await?;
     let found = match device::typed(typed) {
         Some(code) => sql::device_by_code(&mut tx, &code, op.env.now()).await?.map(|f| (code, f)),
@@ -118,7 +118,7 @@ async fn confirm(v: &Visit, typed: &str) -> Outcome<Response> {
         action: "/oidc/device".to_owned(),
         attributes: &attributes,
         scope: &scope,
-        others: Vec::new(),
+        others: acting::shown(v, &client, session.person).await?,
         hidden: vec![("user_code", device::shown(&code))],
     };
     Ok(question.page(page, |_| false))
@@ -157,17 +157,14 @@ pub(super) async fn decide(_: Public, v: Visit, body: Bytes) -> Response {
         let scope: Scopes = serde_json::from_value(request["scope"].clone())?;
         let attributes = grants::attributes(&scope, &ClaimsRequest::default());
         let decided = consent::decided(&attributes, &ticked, |_| false);
-        let agreed = Agreed { claims: decided.yes };
-        let grant = op.new_grant(NewGrant {
-            issuer: &v.issuer,
-            client: &client,
-            session: &session,
-            person: session.person,
-            subject: subject(&v.app, session.person, &client).await?,
-            scope,
-            claims: GrantedClaims { userinfo: agreed.claims.into_iter().collect(), id_token: Vec::new() },
-            act: None,
-        })?;
+        let claims = GrantedClaims { userinfo: decided.yes.into_iter().collect(), id_token: Vec::new() };
+        let by = match ticked.for_other.as_str() {
+            "" => None,
+            id => Some(acting::chosen(&v, &client, session.person, id).await?),
+        };
+        let reach = acting::reach(&v, &client, session.person, by.as_ref(), scope, claims).await?;
+        let (issuer, client) = (v.issuer.as_str(), &*client);
+        let grant = op.new_grant(NewGrant { issuer, client, session: &session, reach })?;
         // The television stays signed in when the telephone that allowed it signs out.
         let grant = sql::GrantRow { offline: true, ..grant };
         let mut tx = op.db.begin().await?;
@@ -175,7 +172,7 @@ pub(super) async fn decide(_: Public, v: Visit, body: Bytes) -> Response {
             tx.rollback().await?;
             return Ok(form(page, &typed, wrong, Phrase::default()));
         }
-        sql::add_grant(&mut tx, &grant).await?;
+        acting::store(&mut tx, op, client, &grant).await?;
         tx.commit().await?;
         let done = page.t("identity-op-device-done").phrase();
         Ok(form(page, "", Phrase::default(), done))

@@ -5,15 +5,17 @@ use std::collections::BTreeSet;
 use kenroku_oidc::Scopes;
 use kenroku_oidc::authorize::AuthorizationRequest;
 use kenroku_oidc::claims::{ClaimsRequest, of_scope};
+use kenroku_types::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::acting::Reach;
 use super::answer::Outcome;
 use super::clients::Client;
 use super::provider::Provider;
 use super::sql::{self, GrantRow};
 use crate::claims::Claim;
-use crate::model::{DelegationId, PersonId};
+use crate::model::PersonId;
 use crate::session::Session;
 use crate::{Identity, IdentityError};
 
@@ -75,13 +77,7 @@ pub(super) struct NewGrant<'a> {
     pub issuer: &'a str,
     pub client: &'a Client,
     pub session: &'a Session,
-    /// The person that it is about: another than the session's when somebody acts for them.
-    pub person: PersonId,
-    pub subject: String,
-    pub scope: Scopes,
-    pub claims: GrantedClaims,
-    /// How the client knows whoever acts, and by which delegation.
-    pub act: Option<(String, DelegationId)>,
+    pub reach: Reach,
 }
 
 /// How a client knows a session: not by the id that other clients get, or two of them could compare.
@@ -121,21 +117,21 @@ impl Provider {
 
     /// A grant, not yet stored.
     pub(super) fn new_grant(&self, new: NewGrant<'_>) -> Outcome<GrantRow> {
-        let s = new.session;
-        let (actor_subject, delegation) = new.act.unzip();
+        let (s, reach) = (new.session, new.reach);
+        let (actor_subject, delegation) = reach.act.unzip();
         Ok(GrantRow {
             id: self.env.id(),
             issuer: new.issuer.to_owned(),
             client: new.client.id.clone(),
-            person: new.person,
-            subject: new.subject,
+            person: reach.person,
+            subject: reach.subject,
             sid: Some(s.sid),
-            scope: new.scope.to_string(),
-            claims: serde_json::to_value(&new.claims)?,
+            scope: reach.scope.to_string(),
+            claims: serde_json::to_value(&reach.claims)?,
             acr: s.sign_in.assurance.acr().unwrap_or("").to_owned(),
             amr: s.amr.join(" "),
             auth_time: s.sign_in.at,
-            offline: new.scope.has("offline_access"),
+            offline: reach.scope.has("offline_access"),
             created_at: self.env.now(),
             ended_at: None,
             actor_subject,
@@ -180,14 +176,41 @@ impl Provider {
             let name = known.as_ref().map_or_else(|| client.clone(), |c| c.name().to_owned());
             let organisation = known.map(|c| c.policy.organisation.clone()).unwrap_or_default();
             let offline = Scopes::parse(&scope).is_ok_and(|s| s.has("offline_access"));
-            let of_it = uses.iter().filter(|u| u.0 == client);
-            let last_used_at =
-                of_it.map(|(_, begun, renewed)| renewed.map_or(*begun, |r| r.max(*begun))).max();
+            let last_used_at = last_use(&uses, &client);
             let decided: Option<Decided> = serde_json::from_value(claims).ok();
             let claims = decided.map(|d| d.yes.into_iter().collect()).unwrap_or_default();
+            let given_at = Some(given_at);
             out.push(Agreement { client, name, organisation, claims, offline, given_at, last_used_at });
         }
         Ok(out)
+    }
+
+    /// The services of the prefecture itself: the terms of the ID cover them, and they ask nobody. What they may
+    /// receive is told all the same, also before somebody uses them.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn services_that_ask_nobody(
+        &self,
+        person: PersonId,
+    ) -> Result<Vec<Agreement>, kenroku_types::Problem> {
+        let mut tx = self.db.read().await?;
+        let all = sql::clients(&mut tx).await?;
+        let uses = sql::uses(&mut tx, person).await?;
+        drop(tx);
+        let now = self.env.now();
+        let own = all.into_iter().filter(|c| c.policy.first_party && c.is_active(now));
+        Ok(own
+            .map(|c| Agreement {
+                name: c.name().to_owned(),
+                claims: attributes(&c.policy.scopes, &ClaimsRequest::default()),
+                offline: c.policy.scopes.has("offline_access"),
+                given_at: None,
+                last_used_at: last_use(&uses, &c.id),
+                organisation: c.policy.organisation,
+                client: c.id,
+            })
+            .collect())
     }
 
     /// The person takes an agreement back: what the client holds ends at once.
@@ -210,7 +233,13 @@ impl Provider {
     }
 }
 
-/// What a person agreed to for one client.
+/// When somebody last signed in at a client, or it renewed its tokens.
+fn last_use(uses: &[(String, Timestamp, Option<Timestamp>)], client: &str) -> Option<Timestamp> {
+    let of_it = uses.iter().filter(|u| u.0 == client);
+    of_it.map(|(_, begun, renewed)| renewed.map_or(*begun, |r| r.max(*begun))).max()
+}
+
+/// What one client may have about a person.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Agreement {
     /// The client's id.
@@ -223,8 +252,8 @@ pub struct Agreement {
     pub claims: Vec<String>,
     /// Whether it may look them up while the person is away.
     pub offline: bool,
-    /// When.
-    pub given_at: kenroku_types::Timestamp,
+    /// When the person agreed; absent for a service that asks nobody.
+    pub given_at: Option<Timestamp>,
     /// When the person last signed in there or it renewed its tokens; absent when all of that is long over.
-    pub last_used_at: Option<kenroku_types::Timestamp>,
+    pub last_used_at: Option<Timestamp>,
 }

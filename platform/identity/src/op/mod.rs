@@ -33,6 +33,7 @@ pub mod holder;
 pub mod keys;
 mod logout;
 mod provider;
+mod published;
 mod register;
 mod resource;
 mod sql;
@@ -46,7 +47,7 @@ use kenroku_module::{HookError, Kind, Setting, Values};
 use kenroku_vault::Vault;
 
 pub(crate) use authorize::{cancel_path, service_waiting};
-pub use clients::{Client, NewClient, Policy, Registered};
+pub use clients::{Client, NewClient, Policy, PublicKeys, Registered};
 pub(crate) use consent::word as claim_word;
 pub use grants::Agreement;
 pub(crate) use grants::claims_of;
@@ -92,6 +93,7 @@ pub fn routes() -> Routes {
         .add(Op::new(Method::POST, "/staff/identity/clients", console::register).staff())
         .add(Op::new(Method::POST, "/staff/identity/clients/state", console::set_state).staff())
         .add(Op::new(Method::POST, "/staff/identity/clients/jwks", console::replace_client_keys).staff())
+        .add(Op::new(Method::POST, "/staff/identity/clients/contract", console::set_contract).staff())
         .add(Op::new(Method::POST, "/staff/identity/clients/keys", console::replace_keys).staff())
         .add(Op::new(Method::POST, "/staff/identity/clients/import", console::import_key).staff())
 }

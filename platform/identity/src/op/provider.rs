@@ -21,6 +21,7 @@ use kenroku_vault::Vault;
 use super::answer::{Fault, Outcome, finish, inner, refused};
 use super::clients::{Client, Clients};
 use super::keys::{Held, Ring};
+use super::published::Published;
 use super::sql;
 use crate::session::{self, Session};
 
@@ -77,6 +78,7 @@ pub struct Inner {
     pub(super) nonces: Nonces,
     pub(super) ring: RwLock<Option<(Duration, Arc<Ring>)>>,
     pub(super) clients: Mutex<Clients>,
+    pub(super) published: Published,
 }
 
 impl std::ops::Deref for Provider {
@@ -109,6 +111,7 @@ impl Provider {
             nonces: Nonces::new(&secret),
             ring: RwLock::default(),
             clients: Mutex::default(),
+            published: Published::default(),
         }));
         provider.renew_keys().await?;
         Ok(provider)
@@ -222,9 +225,16 @@ impl Call {
         let client = client.ok_or_else(|| refused(Code::InvalidClient, "client authentication failed"))?;
         let (url, issuer) = (self.url(), self.issuer.as_str());
         let token = format!("{issuer}/oidc/token");
+        let keys = match (&client.metadata.jwks_uri, &shown) {
+            (Some(at), Presented::Assertion { jwt, .. }) => {
+                Some(self.op.published.keys(at, jwt, self.op.env.clock.monotonic()).await?)
+            }
+            _ => None,
+        };
         let known = Known {
             id: &client.id,
             metadata: &client.metadata,
+            keys: keys.as_deref(),
             secret_hash: client.secret_hash.as_deref(),
             audiences: &[issuer, &token, &url],
         };

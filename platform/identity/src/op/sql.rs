@@ -99,6 +99,9 @@ const ADD_CLIENT: &Sql = sql!(
 const SET_CLIENT_METADATA: &Sql = sql!(
     "update identity_op_client set metadata = $3, version = version + 1, changed_at = $4 where tenant = $1 and id = $2"
 );
+const SET_CLIENT_POLICY: &Sql = sql!(
+    "update identity_op_client set policy = $3, version = version + 1, changed_at = $4 where tenant = $1 and id = $2"
+);
 const SET_CLIENT_STATE: &Sql = sql!(
     "update identity_op_client set state = $3, version = version + 1, changed_at = $4 where tenant = $1 and id = $2"
 );
@@ -124,6 +127,10 @@ pub(super) async fn add_client(tx: &mut Tx, c: &Client, now: Timestamp) -> Resul
 pub(super) async fn set_client_metadata(tx: &mut Tx, c: &Client, now: Timestamp) -> Result<bool> {
     let metadata = metadata(c)?;
     Ok(tx.execute(SET_CLIENT_METADATA, params![T, &c.id, metadata, now]).await? == 1)
+}
+pub(super) async fn set_client_policy(tx: &mut Tx, c: &Client, now: Timestamp) -> Result<bool> {
+    let policy = json_of(&c.policy)?;
+    Ok(tx.execute(SET_CLIENT_POLICY, params![T, &c.id, policy, now]).await? == 1)
 }
 pub(super) async fn set_client_state(tx: &mut Tx, id: &str, state: &str, now: Timestamp) -> Result<bool> {
     Ok(tx.execute(SET_CLIENT_STATE, params![T, id, state, now]).await? == 1)

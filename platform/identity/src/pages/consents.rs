@@ -7,7 +7,7 @@ use kenroku_ui::{Link, Page, Phrase};
 use serde::Deserialize;
 
 use super::{Action, Me, RowView, View, day, listed, see_other, show};
-use crate::op::{self, Provider};
+use crate::op::{self, Agreement, Provider};
 use crate::{ChangeOwn, ViewOwn};
 
 #[derive(Deserialize)]
@@ -27,7 +27,8 @@ pub(super) async fn page(
     let (op, s) = (app.get::<Provider>()?, me.session()?);
     let t = |key: &str| page.t(key).phrase();
     let given = op.consents(s.person).await?;
-    let rows = given.iter().map(|a| {
+    let own = op.services_that_ask_nobody(s.person).await?;
+    let row = |a: &Agreement| {
         let mut lines = Vec::new();
         if !a.organisation.is_empty() {
             let by = page.t("identity-op-consent-organisation").with("organisation", a.organisation.clone());
@@ -38,9 +39,12 @@ pub(super) async fn page(
             true => t("identity-consents-number"),
             false => page.t("identity-consents-items").with("items", items).phrase(),
         });
-        lines.push(page.t("identity-consents-since").with("time", day(&page, a.given_at)).phrase());
+        lines.extend(
+            a.given_at.map(|at| page.t("identity-consents-since").with("time", day(&page, at)).phrase()),
+        );
         lines.push(match a.last_used_at {
             Some(at) => page.t("identity-consents-used").with("time", page.day_time(at)).phrase(),
+            None if a.given_at.is_none() => t("identity-consents-never"),
             None => t("identity-consents-unused"),
         });
         if a.offline {
@@ -49,20 +53,24 @@ pub(super) async fn page(
         RowView {
             title: Phrase::text(&a.name),
             lines,
-            action: Some(Action {
+            action: a.given_at.map(|_| Action {
                 action: "/id/consents/withdraw",
                 hidden: vec![("client", a.client.clone())],
                 label: t("identity-consents-withdraw"),
             }),
         }
-    });
+    };
+    let (rows, more): (Vec<_>, Vec<_>) = (given.iter().map(row).collect(), own.iter().map(row).collect());
     let none = given.is_empty();
     let notice = (q.withdrawn == "1")
         .then(|| ("done", t("identity-consents-withdrawn"), t("identity-consents-withdrawn-text")));
     let v = View {
         lead: if none { t("identity-consents-none") } else { t("identity-consents-lead") },
         notice,
-        rows: rows.collect(),
+        rows,
+        more_title: if more.is_empty() { Phrase::default() } else { t("identity-consents-own") },
+        more_lead: if more.is_empty() { Phrase::default() } else { t("identity-consents-own-lead") },
+        more,
         notes: if none {
             Vec::new()
         } else {

@@ -96,6 +96,7 @@ pub(super) async fn page(
             ("demo-app", t("identity-dev-client-app")),
             ("demo-machine", t("identity-dev-client-machine")),
             ("demo-kiosk", t("identity-dev-client-kiosk")),
+            ("demo-keyed", page.t("identity-dev-client-keyed").with("address", op::demo::JWKS_URI).phrase()),
         ],
         password: op::demo::SECRET,
         scopes: scopes.to_vec(),

@@ -20,7 +20,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use kenroku_http::{App, Op, RequestInfo, Routes};
 use kenroku_types::{JapaneseDate, Problem, Timestamp};
-use kenroku_ui::parts::{Choice, Step, Wrong};
+use kenroku_ui::parts::{Choice, Drawing, Step, Wrong};
 use kenroku_ui::{Html, Link, Page, Phrase};
 
 use crate::Identity;
@@ -114,6 +114,8 @@ pub(crate) struct View {
     notice: Option<(&'static str, Phrase, Phrase)>,
     wrongs: Vec<Wrong>,
     code: String,
+    /// The same for a camera.
+    qr: Option<Drawing>,
     facts: Vec<(Phrase, Phrase)>,
     passkey: Option<Passkey>,
     form: Option<FormView>,
@@ -122,6 +124,10 @@ pub(crate) struct View {
     wait: &'static str,
     rows_title: Phrase,
     rows: Vec<RowView>,
+    /// Rows of another kind, under a heading of their own.
+    more_title: Phrase,
+    more_lead: Phrase,
+    more: Vec<RowView>,
     steps: Vec<Step>,
     /// Whether the steps are ways in order of ease.
     ladder: bool,

@@ -491,6 +491,7 @@ pub(super) fn key_form(
     let v = View {
         lead: t("identity-codes-key"),
         code: groups.join(" "),
+        qr: kenroku_ui::qr::code(&totp::address(key, "Ishikawa ID"), &t("identity-codes-qr").plain()),
         form: Some(FormView {
             action,
             method: "post",

@@ -4,7 +4,7 @@ use axum::http::header::SET_COOKIE;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use kenroku_http::{App, Form, Json, Public, RequestInfo, Result};
+use kenroku_http::{App, Form, Json, Public, Query, RequestInfo, Result};
 use kenroku_ui::parts::{Step, Wrong};
 use kenroku_ui::{Link, Page, Phrase};
 use serde::Deserialize;
@@ -31,8 +31,9 @@ fn held_or_over(headers: &HeaderMap) -> crate::Result<(TicketId, String)> {
 }
 
 /// The form for what the sheet says.
-pub(super) async fn page(_: Public, page: Page) -> Response {
-    form(page, StatusCode::OK, String::new(), Vec::new())
+pub(super) async fn page(_: Public, page: Page, Query(q): Query<Typed>) -> Response {
+    // The QR code of the sheet brings the user name; the code is typed.
+    form(page, StatusCode::OK, q.user.chars().take(20).collect(), Vec::new())
 }
 
 fn form(page: Page, status: StatusCode, user: String, wrongs: Vec<Wrong>) -> Response {

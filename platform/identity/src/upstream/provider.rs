@@ -139,18 +139,7 @@ impl Provider {
         assurance: Assurance,
         key: SigningKey,
     ) -> Self {
-        Provider {
-            name: name.to_owned(),
-            title: title.0.to_owned(),
-            title_en: title.1.to_owned(),
-            issuer: issuer.to_owned(),
-            registration,
-            acr_values: Vec::new(),
-            assurance,
-            shared: false,
-            sign_api: None,
-            proof: Proof::Key(Box::new(key)),
-        }
+        Self::with(name, title, issuer, registration, assurance, Proof::Key(Box::new(key)))
     }
 
     /// The same with a secret.
@@ -162,6 +151,18 @@ impl Provider {
         assurance: Assurance,
         secret: &str,
     ) -> Self {
+        let proof = Proof::Secret(Zeroizing::new(secret.to_owned()));
+        Self::with(name, title, issuer, registration, assurance, proof)
+    }
+
+    fn with(
+        name: &str,
+        title: (&str, &str),
+        issuer: &str,
+        registration: Registration,
+        assurance: Assurance,
+        proof: Proof,
+    ) -> Self {
         Provider {
             name: name.to_owned(),
             title: title.0.to_owned(),
@@ -172,7 +173,7 @@ impl Provider {
             assurance,
             shared: false,
             sign_api: None,
-            proof: Proof::Secret(Zeroizing::new(secret.to_owned())),
+            proof,
         }
     }
 

@@ -148,14 +148,9 @@ async fn what_is_signed_counts_once_and_word_for_word(db: Db) {
     assert_eq!(wrong.status, StatusCode::NOT_FOUND);
 }
 
-/// Not on both engines at once: which of the two comes first is not the same twice.
-#[tokio::test]
-async fn of_two_answers_at_once_one_wins() {
-    let cards = kenroku_module::Module::new("probe").start(|b| {
-        b.put(trust(kenroku_jpki::Status::Good));
-        Box::pin(async { Ok(()) })
-    });
-    let site = TestSite::of([kenroku_identity::module(), cards]).await;
+#[kenroku_store::test(&[], concurrent)]
+async fn of_two_answers_at_once_one_wins(db: Db) {
+    let site = site(db).await;
     let b = begin(&site, "act=register&class=worker").await;
     let c = challenge(&site, &b.code).await;
     let both = answer(&c, ONE);

@@ -200,6 +200,10 @@ async fn a_link_belongs_to_the_session_that_left_for_it(db: Db) {
     let late = w.i.confirm_link(&w.proof(&mine), &mine, id, "", |_| false).await;
     assert_eq!(late, Err(IdentityError::Over));
     assert_eq!((w.i.sweep_links().await, w.i.sweep_links().await), (Ok(1), Ok(0)));
+    // The honest one: left, came back and confirmed in one session.
+    let fresh = sign_in(&w.i, mine.person).await;
+    w.link("dia", &fresh, 1).await.unwrap();
+    assert_eq!(w.links(&fresh).await.len(), 1);
 }
 
 #[kenroku_store::test(&[])]

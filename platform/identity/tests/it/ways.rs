@@ -74,6 +74,22 @@ async fn a_passkey_signs_in_once_per_challenge(db: Db) {
     assert!(i.finish_passkey(&place(), ticket.id, &ticket.secret, &fine).await.is_ok());
 }
 
+#[kenroku_store::test(&[], concurrent)]
+async fn of_two_answers_to_one_challenge_one_signs_in(db: Db) {
+    let site = site(db).await;
+    let i = identity(&site);
+    let (me, mut device) = with_passkey(&i).await;
+    for _ in 0..3 {
+        let (ticket, options) = i.begin_passkey(&place(), after()).await.unwrap();
+        let answer = got(device.get(&options));
+        let place = place();
+        let finish = || i.finish_passkey(&place, ticket.id, &ticket.secret, &answer);
+        let (a, b) = tokio::join!(finish(), finish());
+        let won: Vec<PersonId> = [&a, &b].into_iter().flatten().map(|(who, _)| *who).collect();
+        assert_eq!(won, [me], "{a:?} {b:?}");
+    }
+}
+
 #[kenroku_store::test(&[])]
 async fn a_copied_passkey_is_noticed(db: Db) {
     let site = site(db).await;

@@ -50,31 +50,48 @@ pub(in crate::pages) async fn home(by: Authz<ServeCounter>, app: App, page: Page
     Ok(desk.show(StatusCode::OK))
 }
 
-/// The form for somebody without a card, with what was said before and what is wrong with it.
-fn person_form(
+/// Whom a form registers.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum New {
+    /// Somebody without a card.
+    Person,
+    /// A child, with the guardian who is there.
+    Child,
+}
+
+/// The form, with what was said before and what is wrong with it.
+fn form(
     by: &Granted<ServeCounter>,
     identity: &Identity,
     page: Page,
+    new: New,
     said: &Said,
-    wrongs: Vec<Wrong>,
-    status: StatusCode,
+    (status, wrongs): (StatusCode, Vec<Wrong>),
 ) -> Result<Response> {
-    let title = page.t("identity-counter-person").phrase();
+    let (action, title, lead) = match new {
+        New::Person => (PERSON, "identity-counter-person", "identity-counter-person-lead"),
+        New::Child => (CHILD, "identity-counter-child", "identity-counter-child-lead"),
+    };
+    let title = page.t(title).phrase();
     let mut desk = Desk::new(by, page, title)?;
-    desk.lead = desk.t("identity-counter-person-lead");
-    desk.wrongs = wrongs;
-    let mut fields = name_and_birth(&desk.page, said);
-    fields.push(address(&desk.page, said));
+    (desk.lead, desk.wrongs) = (desk.t(lead), wrongs);
+    let page = &desk.page;
+    let mut fields = Vec::new();
+    if new == New::Child {
+        fields.push(code(page, said));
+    }
+    fields.extend(name_and_birth(page, said));
+    fields.push(address(page, said));
+    let kind = match new {
+        New::Person => classes(page, &said.class),
+        New::Child => papers(page, &said.paper),
+    };
     let form = FormView {
-        action: PERSON,
+        action,
         method: "post",
         hidden: vec![("act", identity.env().uuid().to_string())],
         fields,
-        checks: vec![
-            sexes(&desk.page, &said.sex),
-            classes(&desk.page, &said.class),
-            documents(&desk.page, &said.document),
-        ],
+        checks: vec![sexes(page, &said.sex), kind, documents(page, &said.document)],
         button: desk.t("identity-counter-register-go"),
         primary: true,
         ..FormView::default()
@@ -84,9 +101,14 @@ fn person_form(
     Ok(desk.show(status))
 }
 
-pub(in crate::pages) async fn person_page(by: Authz<ServeCounter>, app: App, page: Page) -> Result<Response> {
+/// The form as it is opened.
+fn blank(by: &Granted<ServeCounter>, app: &App, page: Page, new: New) -> Result<Response> {
     let identity = app.get::<Identity>()?;
-    person_form(&by.granted, &identity, page, &Said::default(), Vec::new(), StatusCode::OK)
+    form(by, &identity, page, new, &Said::default(), (StatusCode::OK, Vec::new()))
+}
+
+pub(in crate::pages) async fn person_page(by: Authz<ServeCounter>, app: App, page: Page) -> Result<Response> {
+    blank(&by.granted, &app, page, New::Person)
 }
 
 pub(in crate::pages) async fn person(
@@ -102,8 +124,8 @@ pub(in crate::pages) async fn person(
     let (attributes, document) = match read {
         Ok(read) => read,
         Err(wrongs) => {
-            let status = StatusCode::UNPROCESSABLE_ENTITY;
-            return person_form(&by.granted, &identity, page, &said, wrongs, status);
+            let wrong = (StatusCode::UNPROCESSABLE_ENTITY, wrongs);
+            return form(&by.granted, &identity, page, New::Person, &said, wrong);
         }
     };
     let name = attributes.name.text.clone();
@@ -115,8 +137,8 @@ pub(in crate::pages) async fn person(
             entered_page(&by.granted, page, entered, name, &base)
         }
         Err(e) => {
-            let (status, wrongs) = told(&page, e)?;
-            person_form(&by.granted, &identity, page, &said, wrongs, status)
+            let wrong = told(&page, e)?;
+            form(&by.granted, &identity, page, New::Person, &said, wrong)
         }
     }
 }
@@ -148,43 +170,8 @@ fn entered_page(
     Ok(desk.show(StatusCode::OK))
 }
 
-fn child_form(
-    by: &Granted<ServeCounter>,
-    identity: &Identity,
-    page: Page,
-    said: &Said,
-    wrongs: Vec<Wrong>,
-    status: StatusCode,
-) -> Result<Response> {
-    let title = page.t("identity-counter-child").phrase();
-    let mut desk = Desk::new(by, page, title)?;
-    desk.lead = desk.t("identity-counter-child-lead");
-    desk.wrongs = wrongs;
-    let mut fields = vec![code(&desk.page, said)];
-    fields.extend(name_and_birth(&desk.page, said));
-    fields.push(address(&desk.page, said));
-    let form = FormView {
-        action: CHILD,
-        method: "post",
-        hidden: vec![("act", identity.env().uuid().to_string())],
-        fields,
-        checks: vec![
-            sexes(&desk.page, &said.sex),
-            papers(&desk.page, &said.paper),
-            documents(&desk.page, &said.document),
-        ],
-        button: desk.t("identity-counter-register-go"),
-        primary: true,
-        ..FormView::default()
-    };
-    desk.forms.push((Phrase::default(), Phrase::default(), form));
-    desk.notes = vec![desk.t("identity-counter-number-note"), desk.t("identity-counter-log-note")];
-    Ok(desk.show(status))
-}
-
 pub(in crate::pages) async fn child_page(by: Authz<ServeCounter>, app: App, page: Page) -> Result<Response> {
-    let identity = app.get::<Identity>()?;
-    child_form(&by.granted, &identity, page, &Said::default(), Vec::new(), StatusCode::OK)
+    blank(&by.granted, &app, page, New::Child)
 }
 
 pub(in crate::pages) async fn child(
@@ -201,8 +188,8 @@ pub(in crate::pages) async fn child(
     let (attributes, document, guarding) = match read {
         Ok(read) => read,
         Err(wrongs) => {
-            let status = StatusCode::UNPROCESSABLE_ENTITY;
-            return child_form(&by.granted, &identity, page, &said, wrongs, status);
+            let wrong = (StatusCode::UNPROCESSABLE_ENTITY, wrongs);
+            return form(&by.granted, &identity, page, New::Child, &said, wrong);
         }
     };
     let name = attributes.name.text.clone();
@@ -210,8 +197,8 @@ pub(in crate::pages) async fn child(
     match identity.register_child(&by.granted, who, &guarding, request(&info)).await {
         Ok(entered) => entered_page(&by.granted, page, entered, name, ""),
         Err(e) => {
-            let (status, wrongs) = told(&page, e)?;
-            child_form(&by.granted, &identity, page, &said, wrongs, status)
+            let wrong = told(&page, e)?;
+            form(&by.granted, &identity, page, New::Child, &said, wrong)
         }
     }
 }

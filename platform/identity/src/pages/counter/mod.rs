@@ -11,7 +11,7 @@ use kenroku_http::{RequestInfo, Result};
 use kenroku_places::{Places, choose};
 use kenroku_types::ids::RequestId;
 use kenroku_types::{JapaneseDate, Problem};
-use kenroku_ui::parts::{Choice, Step, Wrong};
+use kenroku_ui::parts::{Choice, Drawing, Step, Wrong};
 use kenroku_ui::{Console, Html, Link, Page, Phrase};
 use serde::Deserialize;
 
@@ -40,14 +40,21 @@ pub(super) struct SheetView {
     pub user: String,
     pub code: String,
     pub until: Phrase,
+    /// Page and user name; never the code, which would then stand in the browser's history.
+    pub qr: Option<Drawing>,
 }
 
 impl SheetView {
     /// The sheet as it is printed; `base` is the address of this site.
     pub(super) fn new(page: &Page, s: &Sheet, name: String, base: &str) -> Self {
         let address = format!("{base}/id/start");
-        let until = day(page, s.until);
-        SheetView { name, address, user: grouped(&s.user), code: grouped(&s.code), until }
+        let (until, user) = (day(page, s.until), grouped(&s.user));
+        let of = match base.contains("://") {
+            true => format!("{address}?user={user}"),
+            false => format!("https://{address}?user={user}"),
+        };
+        let qr = kenroku_ui::qr::code(&of, &page.t("identity-sheet-qr").plain());
+        SheetView { name, address, user, code: grouped(&s.code), until, qr }
     }
 }
 

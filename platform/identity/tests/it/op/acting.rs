@@ -6,6 +6,7 @@ use kenroku_identity::delegation::{Kind, Scope};
 use kenroku_identity::model::{DelegationId, PersonId};
 use kenroku_identity::op::Policy;
 use kenroku_identity::session::Proved;
+use kenroku_oidc::client::DEVICE_CODE;
 use kenroku_store::Db;
 use serde_json::{Value, json};
 
@@ -22,9 +23,13 @@ struct Family {
 
 /// A service for which people may act for others (or not), and a mother who may do this for her child.
 async fn family(db: Db, acting: bool, powers: &[Scope]) -> Family {
+    family_at(db, web_client(), acting, powers).await
+}
+
+async fn family_at(db: Db, client: Value, acting: bool, powers: &[Scope]) -> Family {
     let w = World::new(db).await;
     let policy = Policy { scopes: scopes(ASKED), acting, ..Policy::default() };
-    w.client_with("rp", web_client(), policy).await;
+    w.client_with("rp", client, policy).await;
     let (mother, child) = (w.person("加賀　母").await, w.person("加賀　子").await);
     let until = w.site.app().env().now().plus(Duration::from_secs(3600));
     let delegation =
@@ -175,4 +180,98 @@ async fn silently_people_act_for_themselves(db: Db) {
     f.tokens(&mut b, "").await;
     let code = b.follow(&silent, false).await.code();
     assert!(f.w.claims(&f.w.redeem(&code).await.json()["id_token"]).await.get("act").is_none());
+}
+
+/// A terminal in a hall, as a service that shows a code.
+struct Terminal<'w>(&'w World);
+
+impl Terminal<'_> {
+    fn client() -> Value {
+        json!({ "grant_types": [DEVICE_CODE, "refresh_token"], "response_types": [], "client_name": "館内端末" })
+    }
+
+    /// The code of the device, and the one that a person types.
+    async fn begin(&self) -> (String, String) {
+        let begun = self.0.as_rp("/oidc/device_authorization", &[("scope", ASKED)]).await.json();
+        (text(&begun["device_code"]).to_owned(), text(&begun["user_code"]).to_owned())
+    }
+
+    async fn tokens(&self, device: &str) -> Value {
+        self.0.as_rp("/oidc/token", &[("grant_type", DEVICE_CODE), ("device_code", device)]).await.json()
+    }
+}
+
+#[kenroku_store::test(&[], concurrent)]
+async fn at_a_terminal_too_somebody_acts_within_the_delegation(db: Db) {
+    let f = family_at(db, Terminal::client(), true, &[Scope::Procedures, Scope::Messages]).await;
+    let terminal = Terminal(&f.w);
+    let mut b = f.w.browser(f.mother, Proved::PASSKEY).await;
+    let decide = async |b: &mut Browser<'_>, choice: &str| {
+        let (device, user) = terminal.begin().await;
+        let page = b.get(&format!("/oidc/device?{}", form(&[("user_code", &user)]))).await.text();
+        let fields = [("user_code", &*user), ("decision", "allow"), ("claim", "name"), ("for", choice)];
+        let done = b.submit("/oidc/device", &fields).await;
+        (device, page, done)
+    };
+    let id = f.delegation.to_string();
+    let (device, page, done) = decide(&mut b, &id).await;
+    assert!(page.contains("加賀　子") && page.contains(&id));
+    assert!(done.text().contains("op-device-done"));
+    let acted = terminal.tokens(&device).await;
+    let (own, ..) = decide(&mut b, "").await;
+    let own = terminal.tokens(&own).await;
+    let mother = f.w.claims(&own["id_token"]).await;
+    let child = f.w.claims(&acted["id_token"]).await;
+    assert_eq!((mother.get("act"), &child["act"]), (None, &json!({ "sub": mother["sub"] })));
+    assert_ne!(child["sub"], mother["sub"]);
+    assert_eq!(acted["scope"], "messages openid profile", "health is not in the delegation");
+    let info = f.w.userinfo(text(&acted["access_token"])).await.json();
+    assert_eq!((&info["name"], &info["act"]), (&json!("加賀　子"), &child["act"]));
+    let seen = f.w.identity.history(f.child).await.unwrap();
+    assert_eq!(seen.iter().filter(|r| r.way == "delegation-used").count(), 1, "the child's side sees it");
+
+    // Nobody acts by what is not theirs, and with the delegation everything ends.
+    let mut stranger = f.w.browser(f.w.person("白山　太郎").await, Proved::PASSKEY).await;
+    let (device, page, refused) = decide(&mut stranger, &id).await;
+    assert!(!page.contains(&id) && refused.status == 403);
+    assert_eq!(terminal.tokens(&device).await["error"], "authorization_pending");
+    f.w.identity.end_delegation(f.child, f.delegation).await.unwrap();
+    assert!(!f.w.active(text(&acted["access_token"])).await && f.w.active(text(&own["access_token"])).await);
+    assert_eq!(f.w.refresh(text(&acted["refresh_token"])).await.json()["error"], "invalid_grant");
+    assert_eq!(decide(&mut b, &id).await.2.status, 403, "it is over");
+}
+
+#[kenroku_store::test(&[], concurrent)]
+async fn a_terminal_that_does_not_read_act_never_gets_it(db: Db) {
+    let f = family_at(db, Terminal::client(), false, Scope::ALL).await;
+    let (device, user) = Terminal(&f.w).begin().await;
+    let mut b = f.w.browser(f.mother, Proved::PASSKEY).await;
+    let forged = [("user_code", &*user), ("decision", "allow"), ("for", &*f.delegation.to_string())];
+    assert_eq!(b.submit("/oidc/device", &forged).await.status, 403);
+    let own = [("user_code", &*user), ("decision", "allow")];
+    assert_eq!(b.submit("/oidc/device", &own).await.status, 200);
+    let tokens = Terminal(&f.w).tokens(&device).await;
+    assert!(f.w.claims(&tokens["id_token"]).await.get("act").is_none());
+}
+
+/// What a page of ours shows about those for whom somebody reads notices.
+#[kenroku_store::test(&[], concurrent)]
+async fn pages_show_the_areas_of_those_whose_notices_one_reads(db: Db) {
+    let f = family(db, true, &[Scope::Messages]).await;
+    let nomi = kenroku_types::MuniCode::new(17211).unwrap();
+    let areas = async |b: &Browser<'_>| {
+        let cookies: Vec<String> = b.cookies.iter().map(|(k, v)| format!("{k}={v}")).collect();
+        let request = axum::http::Request::get("/").header("cookie", cookies.join("; ")).body(()).unwrap();
+        kenroku_identity::areas_of_others(f.w.site.app(), &request.into_parts().0).await.unwrap()
+    };
+    let mother = f.w.browser(f.mother, Proved::PASSKEY).await;
+    assert_eq!(areas(&mother).await, [nomi]);
+    assert_eq!(areas(&f.w.browser(f.child, Proved::PASSKEY).await).await, [], "one way");
+    assert_eq!(areas(&f.w.stranger()).await, []);
+    f.w.identity.end_delegation(f.child, f.delegation).await.unwrap();
+    assert_eq!(areas(&mother).await, [], "at once");
+    let until = f.w.site.app().env().now().plus(Duration::from_secs(3600));
+    let other = [Scope::Bookings];
+    f.w.identity.entrust(f.child, f.mother, Kind::Guardian, &other, "母子健康手帳", until).await.unwrap();
+    assert_eq!(areas(&mother).await, [], "notices were not entrusted");
 }

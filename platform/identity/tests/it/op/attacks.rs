@@ -46,6 +46,44 @@ async fn of_two_redemptions_at_once_one_wins(db: Db) {
     }
 }
 
+/// The same of everything else that serves once: a refresh token, a pushed request, a proof of possession.
+#[kenroku_store::test(&[], concurrent)]
+async fn of_two_uses_at_once_one_wins(db: Db) {
+    let w = World::new(db).await;
+    w.client("rp", web_client(), "openid").await;
+    let person = w.person("加賀　花子").await;
+    let mut b = w.browser(person, Proved::PASSKEY).await;
+    let won = |all: [u16; 2], good: u16| all.into_iter().filter(|s| *s == good).count();
+
+    let code = b.code(&[]).await;
+    let tokens = w.redeem(&code).await.json();
+    let refresh = tokens["refresh_token"].as_str().unwrap();
+    let (x, y) = futures_util::future::join(w.refresh(refresh), w.refresh(refresh)).await;
+    assert_eq!(won([x.status.as_u16(), y.status.as_u16()], 200), 1);
+
+    let pushed = request(&[]);
+    let pairs: Vec<(String, String)> =
+        url::form_urlencoded::parse(pushed.split_once('?').unwrap().1.as_bytes()).into_owned().collect();
+    let fields: Vec<(&str, &str)> = pairs.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let uri = w.as_rp("/oidc/par", &fields).await.json()["request_uri"].as_str().unwrap().to_owned();
+    let at = format!("/oidc/authorize?{}", form(&[("client_id", "rp"), ("request_uri", &uri)]));
+    let mut c = w.browser(person, Proved::PASSKEY).await;
+    let (x, y) = futures_util::future::join(b.get(&at), c.get(&at)).await;
+    assert_eq!(won([x.status.as_u16(), y.status.as_u16()], 303), 1, "{} {}", x.status, y.status);
+
+    let key = key();
+    let fields = [("grant_type", "refresh_token"), ("refresh_token", "x")];
+    let auth = basic("rp", SECRET);
+    let first = proof(&key, &proof_claims(&w, "POST", "/oidc/token", "", None));
+    let nonce = w.post("/oidc/token", &[("authorization", &auth), ("dpop", &first)], &fields).await;
+    let good = proof(&key, &proof_claims(&w, "POST", "/oidc/token", nonce.header("dpop-nonce"), None));
+    let ask = || w.post("/oidc/token", &[("authorization", &auth), ("dpop", &good)], &fields);
+    let (x, y) = futures_util::future::join(ask(), ask()).await;
+    let mut errors = [x.json()["error"].clone(), y.json()["error"].clone()].map(|e| e.to_string());
+    errors.sort();
+    assert_eq!(errors, ["\"invalid_dpop_proof\"", "\"invalid_grant\""], "one got as far as the token");
+}
+
 /// RFC 9700 §4.8, §4.5: a code is good only with the verifier, redirect address and client of its request.
 #[kenroku_store::test(&[], concurrent)]
 async fn a_stolen_code_is_good_for_nothing(db: Db) {
@@ -384,6 +422,15 @@ async fn forged_and_foreign_access_tokens(db: Db) {
     let none = kenroku_oidc::b64_encode(r#"{"alg":"none","typ":"at+jwt"}"#);
     let body = access.split('.').nth(1).unwrap();
     assert_eq!(w.userinfo(&format!("{none}.{body}.")).await.status, 401);
+    // Signed as a symmetric token under what everybody can read (RFC 8725 §2.1).
+    let published = w.get("/oidc/jwks").await.json();
+    let header = kenroku_oidc::b64_encode(r#"{"alg":"HS256","typ":"at+jwt"}"#);
+    for secret in published["keys"].as_array().unwrap().iter().map(Value::to_string) {
+        let secret = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes());
+        let tag = ring::hmac::sign(&secret, format!("{header}.{body}").as_bytes());
+        let confused = format!("{header}.{body}.{}", kenroku_oidc::b64_encode(tag.as_ref()));
+        assert_eq!(w.userinfo(&confused).await.status, 401);
+    }
     assert_eq!(w.get("/oidc/userinfo").await.status, 401);
     let challenge = w.userinfo("x").await;
     assert!(challenge.header("www-authenticate").starts_with("Bearer error=\"invalid_token\""));

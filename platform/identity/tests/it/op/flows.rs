@@ -271,3 +271,21 @@ async fn the_provider_describes_itself(db: Db) {
         .await;
     assert!(asked.header("access-control-allow-headers").contains("dpop"));
 }
+
+/// Nobody is asked there, so nothing can be taken back; but everybody can see what it receives.
+#[kenroku_store::test(&[], concurrent)]
+async fn services_of_the_prefecture_are_listed_with_what_they_receive(db: Db) {
+    let w = World::new(db).await;
+    let policy = Policy { scopes: scopes("openid residence"), first_party: true, ..Policy::default() };
+    w.client_with("rp", web_client(), policy).await;
+    let person = w.person("加賀　花子").await;
+    let mut b = w.browser(person, Proved::PASSKEY).await;
+    let list = async |b: &mut Browser<'_>| b.get("/id/consents?lang=en").await.text();
+    let before = list(&mut b).await;
+    assert!(before.contains("例示サービス") && before.contains("Not used yet"), "{before}");
+    assert!(before.contains("City or town you live in") && !before.contains("value=\"rp\""), "{before}");
+    let End::Client(_) = b.follow(&request(&[("scope", "openid residence")]), false).await else { panic!() };
+    assert!(list(&mut b).await.contains("Last used on"));
+    w.op.set_client_state(&World::by(), "rp", false).await.unwrap();
+    assert!(!list(&mut b).await.contains("例示サービス"), "it is stopped");
+}

@@ -226,6 +226,30 @@ async fn the_operator_registers_and_stops_services_on_a_page(db: Db) {
     assert_eq!(error().await, "invalid_grant");
     w.site.app().env().clock.advance(Duration::from_secs(100 * 86_400));
     assert_eq!(error().await, "invalid_client", "the contract is over");
+    let contract = |from: &'static str, until: &'static str| {
+        let (operator, body) = (&operator, form(&[("id", &id), ("from", from), ("until", until)]));
+        async move { operator.post_form("/staff/identity/clients/contract", &[], &body).await }
+    };
+    for (from, until) in [("2026-04-01", "2026-03-31"), ("", "31/3"), ("x", "")] {
+        let refused = contract(from, until).await;
+        assert!(refused.status == 200 && refused.text().contains("kr-wrongs"), "{from} {until}");
+        assert!(
+            refused.text().contains(&format!("value=\"{until}\"")),
+            "what was written stands there again"
+        );
+        assert_eq!(error().await, "invalid_client");
+    }
+    assert_eq!(contract("2026-04-01", "2027-03-31").await.status, 303);
+    assert_eq!(error().await, "invalid_grant", "it was renewed");
+    let shown = operator.get(&format!("{page}?contract={id}")).await.text();
+    assert!(shown.contains("value=\"2026-04-01\"") && shown.contains("value=\"2027-03-31\""), "{shown}");
+    assert!(!operator.get(&format!("{page}?contract=nobody")).await.text().contains("op-contract-until"));
+    assert_eq!(contract("2030-04-01", "").await.status, 303);
+    assert_eq!(error().await, "invalid_client", "it has not begun");
+    assert_eq!(contract("", "").await.status, 303);
+    assert_eq!(error().await, "invalid_grant", "open on both sides");
+    let body = form(&[("id", "nobody"), ("until", "")]);
+    assert_eq!(operator.post_form("/staff/identity/clients/contract", &[], &body).await.status, 404);
     let keys = |body: &'static str| operator.post_form("/staff/identity/clients/keys", &[], body);
     assert_eq!(keys("").await.status, 422);
     assert_eq!(keys("sure=true").await.status, 303);

@@ -5,6 +5,7 @@ mod attacks;
 mod flows;
 mod holder;
 mod machines;
+mod published;
 mod rs256;
 mod sessions;
 mod statements;

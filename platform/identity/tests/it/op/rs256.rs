@@ -152,7 +152,7 @@ async fn the_operator_imports_keys_and_enters_those_of_services_on_a_page(db: Db
         let operator = &operator;
         async move { operator.post_form(page, &[], &body).await.text() }
     };
-    for wrong in ["", "https://rp.example/jwks", r#"{"kty":"oct","k":"AAAA"}"#] {
+    for wrong in ["", "https://10.0.0.1/jwks", r#"{"kty":"oct","k":"AAAA"}"#] {
         let answer = register(wrong.to_owned(), "ES256").await;
         assert!(answer.contains("kr-wrongs") && !answer.contains("client_id <code>"), "{wrong}: {answer}");
     }
@@ -187,7 +187,12 @@ async fn the_operator_imports_keys_and_enters_those_of_services_on_a_page(db: Db
         let (operator, body) = (&operator, form(&[("id", &id), ("jwks", &jwks)]));
         async move { operator.post_form("/staff/identity/clients/jwks", &[], &body).await }
     };
-    assert!(renew("{".to_owned()).await.text().contains("kr-wrongs"));
+    for wrong in ["{", "http://rp.example/jwks"] {
+        assert!(renew(wrong.to_owned()).await.text().contains("kr-wrongs"), "{wrong}");
+    }
+    assert_eq!(renew("https://rp.example/jwks".to_owned()).await.status, 303);
+    let moved = w.op.client(&id).await.unwrap().unwrap().metadata.clone();
+    assert_eq!((moved.jwks, moved.jwks_uri.as_deref()), (None, Some("https://rp.example/jwks")));
     assert_eq!(renew(next.public().to_jwk().to_string()).await.status, 303);
     assert_eq!((error(&key).await, error(&next).await), (json!("invalid_client"), json!("invalid_grant")));
 }
