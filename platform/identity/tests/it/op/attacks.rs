@@ -77,7 +77,8 @@ async fn of_two_uses_at_once_one_wins(db: Db) {
     let first = proof(&key, &proof_claims(&w, "POST", "/oidc/token", "", None));
     let nonce = w.post("/oidc/token", &[("authorization", &auth), ("dpop", &first)], &fields).await;
     let good = proof(&key, &proof_claims(&w, "POST", "/oidc/token", nonce.header("dpop-nonce"), None));
-    let ask = || w.post("/oidc/token", &[("authorization", &auth), ("dpop", &good)], &fields);
+    let headers = [("authorization", auth.as_str()), ("dpop", good.as_str())];
+    let ask = || w.post("/oidc/token", &headers, &fields);
     let (x, y) = futures_util::future::join(ask(), ask()).await;
     let mut errors = [x.json()["error"].clone(), y.json()["error"].clone()].map(|e| e.to_string());
     errors.sort();
