@@ -158,6 +158,7 @@ impl Ground for PowerCut {
 
 /// PostgreSQL behind a line that is cut: the moments are just before each commit is sent, and after it was answered.
 struct Cluster {
+    conninfo: String,
     folder: tempfile::TempDir,
     main: FreshDatabase,
     keys: FreshDatabase,
@@ -170,7 +171,7 @@ impl Cluster {
         let line = Line::new(folder.path(), conninfo);
         let main = FreshDatabase::new(conninfo, "kill");
         let keys = FreshDatabase::new(conninfo, "kill_keys");
-        Cluster { folder, main, keys, line }
+        Cluster { conninfo: conninfo.to_owned(), folder, main, keys, line }
     }
 }
 
@@ -191,8 +192,8 @@ impl Ground for Cluster {
     fn rest(&self, _: &Rng) {}
 
     fn open(&self) -> Db {
-        let at = format!("host={} user=postgres dbname={}", self.folder.path().display(), self.main.name);
-        Db::open_postgres(&PgOptions::new(at)).unwrap()
+        // Past the line, which cuts whoever commits. Of a name that is given twice the last one counts.
+        Db::open_postgres(&PgOptions::new(format!("{} dbname={}", self.conninfo, self.main.name))).unwrap()
     }
 }
 
