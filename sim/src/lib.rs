@@ -15,6 +15,7 @@
 pub mod drive;
 mod send;
 mod vendor;
+mod vendor_log;
 
 use std::future::Future;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use kenroku_types::{Clock, Rng};
 
 pub use send::SendError;
 pub use vendor::Vendor;
+pub use vendor_log::VendorLog;
 
 /// One plough.
 #[derive(Clone, Debug)]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use crate::VendorLog;
 use crate::send::SendError;
 
 /// A vendor with a key and an agreement.
@@ -15,6 +16,8 @@ pub struct Vendor {
     pub agreement: String,
     /// The people, by the vendor's own pseudonyms.
     pub subjects: Vec<String>,
+    /// Where it writes down that it looked.
+    pub log: Option<VendorLog>,
 }
 
 /// How often it looks.
@@ -30,7 +33,11 @@ pub(crate) async fn run(client: reqwest::Client, base: String, v: Vendor) {
             // Asked once in a run: whoever said no is not asked again and again.
             let done = match *asked {
                 false => api.post("requests", &body).await.map(|_| *asked = true),
-                true => api.post("facts", &body).await.map(drop),
+                true => api.post("facts", &body).await.map(|_| {
+                    if let Some(log) = &v.log {
+                        log.note(subject);
+                    }
+                }),
             };
             if let Err(e) = done {
                 tracing::debug!(error = %e, "sim.vendor");

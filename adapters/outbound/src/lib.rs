@@ -111,6 +111,30 @@ impl Outbound {
         self.send(self.0.request(Method::GET, url.clone()), &url, caller).await
     }
 
+    /// Fetches a document with further headers, such as those a protocol asks for.
+    ///
+    /// # Errors
+    /// As [`Outbound::get`].
+    pub async fn get_with(
+        &self,
+        address: &str,
+        caller: Caller<'_>,
+        headers: &[(&'static str, &str)],
+    ) -> Result<Answer, OutboundError> {
+        let url = checked(address)?;
+        let request = self.0.request(Method::GET, url.clone());
+        let request = headers.iter().fold(request, |r, (name, value)| r.header(*name, *value));
+        self.send(request, &url, caller).await
+    }
+
+    /// Whether calls to this address are made at all: `https`, or this machine.
+    ///
+    /// # Errors
+    /// [`OutboundError::Address`].
+    pub fn check(address: &str) -> Result<(), OutboundError> {
+        checked(address).map(drop)
+    }
+
     /// Sends a form.
     ///
     /// # Errors
@@ -232,6 +256,10 @@ mod tests {
         assert!(answer.is_ok() && answer.json["a"] == 1);
         // cli+ent:s%3Ac%25
         assert!(asked.join().unwrap().contains("authorization: Basic Y2xpK2VudDpzJTNBYyUyNQ=="));
+        let (at, asked) = once(http("200 OK", "[]"));
+        out.get_with(&at, Caller::Bearer("t"), &[("x-road-userid", "me")]).await.unwrap();
+        let asked = asked.join().unwrap();
+        assert!(asked.contains("x-road-userid: me") && asked.contains("authorization: Bearer t"));
         let (at, _) = once(http("400 Bad Request", "{\"error\":\"invalid_grant\"}"));
         let form = [("code", "c".to_owned())];
         let answer = out.post_form(&at, Caller::Nobody, &form).await.unwrap();
@@ -250,7 +278,9 @@ mod tests {
         let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let e = out.get(&format!("http://{closed}/?token=secret"), Caller::Nobody).await.unwrap_err();
         assert!(matches!(e, OutboundError::Unreachable { .. }) && !e.to_string().contains("secret"), "{e}");
+        assert!(Outbound::check("https://id.example/").is_ok());
         for clear in ["http://id.example/?token=secret", "ftp://127.0.0.1/", "id.example"] {
+            assert!(Outbound::check(clear).is_err());
             let e = out.get(clear, Caller::Nobody).await.unwrap_err();
             assert!(matches!(e, OutboundError::Address(_)) && !e.to_string().contains("secret"), "{e}");
         }

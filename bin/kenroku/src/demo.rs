@@ -1,5 +1,6 @@
 //! `demo`: the whole product on this machine with simulated data, in one command.
 
+use std::future::IntoFuture as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,8 +12,10 @@ use kenroku_identity::{ID_DESK, RESIDENT_DESK};
 use kenroku_module::settings::{Origin, Raw};
 use kenroku_module::{Assembly, Kind, Module, Values};
 use kenroku_roads::model::Direction;
+use kenroku_sim::VendorLog;
 use kenroku_snow::{SNOW_DESK, Snow};
 use kenroku_types::Tenant;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::cli::print;
@@ -88,17 +91,43 @@ pub async fn run(modules: Vec<Module>, mut values: Values) -> Result<(), Stop> {
         let made = std::fs::read_to_string(&marker).unwrap_or_default();
         print(&format!("  {name}: {made}\n"))?;
     }
-    print(&welcome(port, &elsewhere, &emergency))?;
+    let io = |e: std::io::Error| Stop::new(Code::Io, format!("the sample vendor: {e}"));
+    let (listener, base) = elsewhere::listen(port.checked_add(3)).await.map_err(io)?;
+    let log = VendorLog::new(kenroku_consent::seed::LOG_KEY, assembly.app.env().clock.clone());
+    print(&welcome(port, &elsewhere, &base, &emergency))?;
     let stop = run::stop_signal()?;
+    let vendor = tokio::spawn(vendor_log(assembly.app.clone(), listener, base, log.clone(), stop.clone()));
     let others = tokio::spawn(elsewhere.serve(stop.clone()));
-    let world = tokio::spawn(simulated_world(assembly.app.clone(), port, first, stop.clone()));
+    let world = tokio::spawn(simulated_world(assembly.app.clone(), port, first, log, stop.clone()));
     let served = run::until_stopped(assembly, bound, stop).await;
-    let _ = (world.await, others.await);
+    let _ = (world.await, others.await, vendor.await);
     served
 }
 
+/// The sample vendor's own log, on a port of its own; people see it beside ours.
+async fn vendor_log(
+    app: App,
+    listener: TcpListener,
+    base: String,
+    log: VendorLog,
+    mut stop: watch::Receiver<bool>,
+) {
+    let router = log.router();
+    let serving = tokio::spawn(async move {
+        let stopped = async move { drop(stop.wait_for(|stopping| *stopping).await) };
+        tokio::select! {
+            served = axum::serve(listener, router).into_future() => drop(served),
+            () = stopped => {}
+        }
+    });
+    if let Err(e) = kenroku_consent::seed::link_log(&app, &base).await {
+        tracing::warn!(error = %e, "the sample vendor's log is not linked");
+    }
+    let _ = serving.await;
+}
+
 /// Ploughs on the roads. They get the address and the keys of their devices, and speak only the public interfaces.
-async fn simulated_world(app: App, port: u16, first: bool, mut stop: watch::Receiver<bool>) {
+async fn simulated_world(app: App, port: u16, first: bool, log: VendorLog, mut stop: watch::Receiver<bool>) {
     let Ok(snow) = app.get::<Snow>() else { return };
     let graph = snow.graph();
     let network = graph.network();
@@ -116,7 +145,7 @@ async fn simulated_world(app: App, port: u16, first: bool, mut stop: watch::Rece
         clock: app.env().clock.clone(),
         interval_s: 5,
         backlog: if first { Duration::from_secs(100 * 60) } else { Duration::ZERO },
-        vendors: vendor(&app).await.into_iter().collect(),
+        vendors: vendor(&app, log).await.into_iter().collect(),
     };
     let stopped = async move {
         let _ = stop.wait_for(|stopping| *stopping).await;
@@ -127,7 +156,7 @@ async fn simulated_world(app: App, port: u16, first: bool, mut stop: watch::Rece
 }
 
 /// The sample vendor asks those who live here and those who come home to give birth.
-async fn vendor(app: &App) -> Option<kenroku_sim::Vendor> {
+async fn vendor(app: &App, log: VendorLog) -> Option<kenroku_sim::Vendor> {
     use kenroku_consent::seed::{AGREEMENT, KEY, SECTOR};
     let mut subjects = Vec::new();
     for login in ["demo-kenmin", "demo-satogaeri"] {
@@ -136,7 +165,8 @@ async fn vendor(app: &App) -> Option<kenroku_sim::Vendor> {
             Err(e) => tracing::warn!(error = %e, "the sample vendor knows nobody"),
         }
     }
-    let vendor = kenroku_sim::Vendor { key: KEY.to_owned(), agreement: AGREEMENT.to_owned(), subjects };
+    let (key, agreement) = (KEY.to_owned(), AGREEMENT.to_owned());
+    let vendor = kenroku_sim::Vendor { key, agreement, subjects, log: Some(log) };
     (!vendor.subjects.is_empty()).then_some(vendor)
 }
 
@@ -161,7 +191,7 @@ async fn accounts(assembly: &Assembly) -> Result<String, Stop> {
     sealed.map_err(|e| Stop::new(Code::Data, format!("the emergency account: {e}")))
 }
 
-fn welcome(port: u16, elsewhere: &elsewhere::Elsewhere, emergency: &str) -> String {
+fn welcome(port: u16, elsewhere: &elsewhere::Elsewhere, vendor: &str, emergency: &str) -> String {
     let residents: String =
         kenroku_identity::seed::ACCOUNTS.iter().map(|a| format!("  {:<16} {}\n", a.login, a.ja)).collect();
     let accounts: String =
@@ -169,7 +199,7 @@ fn welcome(port: u16, elsewhere: &elsewhere::Elsewhere, emergency: &str) -> Stri
     format!(
         "\n兼六 Kenroku (demo: 模擬データ, simulated data)\n  http://localhost:{port}/\n\n\
          職員の利用者 Staff accounts, password {PASSWORD}\n{accounts}  {:<16} 能美市 緊急用 (/staff/break-glass), {emergency}\n\n\
-         いしかわIDの利用者 Residents (/id/sign-in), password {RESIDENTS}; the demo shows the code\n{residents}\n{elsewhere}Ctrl-C で終了 stops it.\n",
+         いしかわIDの利用者 Residents (/id/sign-in), password {RESIDENTS}; the demo shows the code\n{residents}\n{elsewhere}見本の事業者の記録（模擬） The sample vendor's own log, which can be made silent\n  {vendor}/\n\nCtrl-C で終了 stops it.\n",
         EMERGENCY.0
     )
 }

@@ -92,7 +92,7 @@ impl Elsewhere {
 }
 
 /// This port of this machine, or any when it is taken.
-async fn listen(port: Option<u16>) -> io::Result<(TcpListener, String)> {
+pub async fn listen(port: Option<u16>) -> io::Result<(TcpListener, String)> {
     let at = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
     let listener = match TcpListener::bind(at(port.unwrap_or(0))).await {
         Ok(listener) => listener,

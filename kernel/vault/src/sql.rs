@@ -169,6 +169,13 @@ pub const LOG_OF_SUBJECT: &Sql = sql!(
     "select tenant, seq, id, at, kind, actor, permission, purpose, subject_ref, fields, basis, request, hash \
      from vault_log where tenant = $1 and subject_ref = $2 and seq < $3 order by seq desc limit $4"
 );
+pub const LOG_WITHIN: &Sql = sql!(
+    "select tenant, seq, id, at, kind, actor, permission, purpose, subject_ref, fields, basis, request, hash \
+     from vault_log where tenant = $1 and subject_ref = $2 and at >= $3 and at <= $4 order by seq desc limit $5"
+);
+pub const LOG_COUNT_WITHIN: &Sql =
+    sql!("select count(*) from vault_log where tenant = $1 and subject_ref = $2 and at >= $3 and at <= $4");
+pub const LOG_BEGINS: &Sql = sql!("select at from vault_log where tenant = $1 order by seq limit 1");
 pub const LOG_HASHES: &Sql =
     sql!("select hash from vault_log where tenant = $1 and seq > $2 and seq <= $3 order by seq");
 pub const ERASURES: &Sql = sql!(

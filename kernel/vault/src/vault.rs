@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use kenroku_store::{Db, params};
 use kenroku_types::ids::SubjectId;
-use kenroku_types::{Env, Tenant};
+use kenroku_types::{Env, Tenant, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -290,6 +290,36 @@ impl Vault {
             .all(sql::LOG_OF_SUBJECT, params![tenant, log_ref, before.unwrap_or(i64::MAX), limit])
             .await?;
         Ok(rows.into_iter().map(LogEntry::from).collect())
+    }
+
+    /// Who opened this person's data within a time, both ends included: how many rows there are, and the
+    /// newest of them, at most `limit`. As [`Vault::accesses`] otherwise.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn accesses_within(
+        &self,
+        tenant: Tenant,
+        subject: SubjectId,
+        (from, until): (Timestamp, Timestamp),
+        limit: u32,
+    ) -> Result<(u64, Vec<LogEntry>)> {
+        let keys = self.keys().subjects(tenant, &people(&[subject])?).await?;
+        let Some(log_ref) = keys.get(&subject).and_then(|k| k.log_ref) else { return Ok((0, Vec::new())) };
+        let mut tx = self.0.log.db.read().await?;
+        let (n,): (i64,) = tx.one(sql::LOG_COUNT_WITHIN, params![tenant, log_ref, from, until]).await?;
+        let rows: Vec<LogRow> = tx.all(sql::LOG_WITHIN, params![tenant, log_ref, from, until, limit]).await?;
+        Ok((n as u64, rows.into_iter().map(LogEntry::from).collect()))
+    }
+
+    /// When the first row of a tenant's log was written.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn log_begins(&self, tenant: Tenant) -> Result<Option<Timestamp>> {
+        let row: Option<(Timestamp,)> =
+            self.0.log.db.read().await?.opt(sql::LOG_BEGINS, params![tenant]).await?;
+        Ok(row.map(|r| r.0))
     }
 
     /// A purpose by its code, as a log row names it.

@@ -183,7 +183,7 @@ pub struct ConsentNotice {
     pub at: Timestamp,
 }
 
-async fn party(consent: &Consent, proof: &Granted<Obtain>) -> Result<RecipientRow> {
+pub(crate) async fn party(consent: &Consent, proof: &Granted<Obtain>) -> Result<RecipientRow> {
     let Actor::Client { id, .. } = proof.actor() else { return Err(ConsentError::NotARecipient.into()) };
     Ok(consent.party(proof.tenant(), RecipientKind::Client, &id.to_string()).await?)
 }

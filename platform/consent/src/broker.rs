@@ -280,6 +280,10 @@ impl Consent {
         let mut out = Vec::new();
         for source in self.sources().all() {
             let module = source.module();
+            // Who looked has a page of its own.
+            if module == SECTOR {
+                continue;
+            }
             let Some(theirs) = names.translate(SECTOR, subject, module).await? else { continue };
             let mut why = Disclosure::new(proof, &MINE);
             if let Some(id) = request {

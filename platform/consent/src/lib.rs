@@ -33,6 +33,7 @@ mod module;
 mod pages;
 pub mod seed;
 pub mod sql;
+pub mod usage;
 
 pub use consent::{Agreement, Answer, Consent, NewRecipient, Reply, Revision};
 pub use error::{ConsentError, Result};

@@ -14,6 +14,7 @@ use kenroku_vault::share::Sources;
 use kenroku_vault::{Category, LegalBasis, Purpose};
 use serde::{Deserialize, Serialize};
 
+use crate::usage::{self, Linked};
 use crate::{Consent, LOCALES, MIGRATIONS, api, case, pages};
 
 resource_kind! {
@@ -80,11 +81,11 @@ pub fn module() -> Module {
         .tool("consent-agreements", "/staff/consent", ManageAgreements::META)
         .start(|builder| Box::pin(async move { start(builder) }))
         .work(|worker, app| {
-            Ok(worker.job::<Expire, _>(Expiring(app.clone())).schedule(Schedule::new(
-                "consent.expire",
-                "*/5 * * * *",
-                |_| Expire,
-            )))
+            Ok(worker
+                .job::<Expire, _>(Expiring(app.clone()))
+                .schedule(Schedule::new("consent.expire", "*/5 * * * *", |_| Expire))
+                .job::<usage::ask::Pulse, _>(usage::ask::Feeling(app.clone()))
+                .schedule(Schedule::new("consent.heartbeat", "*/5 * * * *", |_| usage::ask::Pulse)))
         })
         .demo(|app| Box::pin(crate::seed::demo(app)))
 }
@@ -97,6 +98,12 @@ fn routes() -> Routes {
         .add(op!(api::verify))
         .add(op!(api::notices))
         .add(op!(api::acknowledge))
+        .add(op!(usage::api::find).rate(2.0, 60.0))
+        .add(op!(usage::api::period))
+        .add(op!(usage::api::heartbeat))
+        .add(Op::new(Method::GET, "/staff/consent/usage", usage::pages::list).staff())
+        .add(Op::new(Method::POST, "/staff/consent/usage", usage::pages::link).staff())
+        .add(Op::new(Method::POST, "/staff/consent/usage/{id}/end", usage::pages::unlink).staff())
         .get("/my", pages::own::home)
         .get("/my/consents", pages::own::list)
         .get("/my/consents/{tenant}/{record}", pages::own::one)
@@ -126,6 +133,8 @@ fn routes() -> Routes {
 fn start(builder: &mut AppBuilder) -> Result<(), HookError> {
     let sources = Arc::new(Sources::default());
     builder.put_shared(Arc::clone(&sources));
+    sources.add(Arc::new(usage::own::OwnLog));
+    builder.put(Linked::new(builder.env().clock.clone()));
     let (db, env, bus) = (builder.db().clone(), builder.env().clone(), builder.bus().clone());
     builder.put(Consent::new(db, env, bus, sources));
     Ok(())

@@ -6,14 +6,18 @@ use kenroku_access::{ClientId, Granted, Permission as _};
 use kenroku_http::App;
 use kenroku_module::HookError;
 use kenroku_types::{MuniCode, Tenant};
+use kenroku_vault::Vault;
 
 use crate::model::{AgreedItem, LawfulBasis, RecipientKind, Terms, Texts};
+use crate::usage::{NewHolder, ask};
 use crate::{Consent, ManageAgreements, NewRecipient, Obtain};
 
 /// The key of the sample vendor.
 pub const KEY: &str = "demo-consent-vendor-0001-0000";
 /// Its agreement.
 pub const AGREEMENT: &str = "maternity.visit-support";
+/// By which it knows us when we ask for its own log.
+pub const LOG_KEY: &str = "demo-consent-vendor-log-0001";
 /// Under which pseudonyms it knows people.
 pub const SECTOR: &str = "demo-visit-support";
 
@@ -76,4 +80,22 @@ pub async fn demo(app: App) -> Result<String, HookError> {
     };
     consent.agree(&officer, AGREEMENT, recipient, &terms).await?;
     Ok("a sample vendor with one agreement".to_owned())
+}
+
+/// Says where the sample vendor's own log is asked: its address is another at each start.
+///
+/// # Errors
+/// When the store fails.
+pub async fn link_log(app: &App, url: &str) -> Result<(), HookError> {
+    let (consent, vault) = (app.get::<Consent>().map_err(|e| e.0)?, app.get::<Vault>().map_err(|e| e.0)?);
+    let officer: Granted<ManageAgreements> = Granted::for_system("consent", tenant()?);
+    for a in consent.agreements(tenant()?).await? {
+        if a.row.code == AGREEMENT {
+            let (url, key, since) = (url.to_owned(), LOG_KEY.to_owned(), app.env().now());
+            let new = NewHolder { recipient: a.recipient.id, url, key, since };
+            consent.link_usage(&vault, &officer, new).await?;
+        }
+    }
+    ask::heartbeats(app, &[tenant()?]).await.map_err(|e| e.0)?;
+    Ok(())
 }

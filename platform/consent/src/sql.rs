@@ -13,7 +13,8 @@ use crate::model::{
 };
 
 /// The tables.
-pub const MIGRATIONS: ModuleMigrations = migrations!("consent", ["0001_init", "0002_codes_cases"]);
+pub const MIGRATIONS: ModuleMigrations =
+    migrations!("consent", ["0001_init", "0002_codes_cases", "0003_usage"]);
 
 /// Whoever receives data.
 #[derive(Clone, Debug, PartialEq, Eq)]

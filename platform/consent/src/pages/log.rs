@@ -1,13 +1,16 @@
-//! `/my/log`, だれが見たか: every opening of my data in every module, newest first, with who, what, for what and why.
+//! `/my/log`, だれが見たか: every opening of my data in every module, newest first, with who, what, for what and why; between
+//! them what recipients tell from logs of their own, marked as theirs.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use askama::Template;
 use axum::response::{IntoResponse, Response};
 use kenroku_access::Authz;
 use kenroku_contracts::personal::PseudonymsPort;
 use kenroku_http::{App, Query, Result};
+use kenroku_types::Timestamp;
 use kenroku_types::ids::SubjectId;
+use kenroku_ui::parts::State;
 use kenroku_ui::{Html, Link, Page, Phrase};
 use kenroku_vault::{LogEntry, Vault};
 use serde::Deserialize;
@@ -18,6 +21,9 @@ use crate::code::CodeRow;
 use crate::consent::{Agreement, Answer, Consent};
 use crate::error::ConsentError;
 use crate::module::{ViewOwn, tenants};
+use crate::usage::Linked;
+use crate::usage::ask::Told;
+use crate::usage::protocol::Usage;
 
 /// Rows on the page, of each module and tenant at most.
 const ROWS: u32 = 200;
@@ -30,6 +36,17 @@ struct Log {
     tabs: Vec<Link>,
     /// Modules that did not answer.
     silent: Vec<String>,
+    /// Recipients that keep a log of their own.
+    linked: Vec<LinkedLine>,
+}
+
+/// What came of asking a recipient for its own log.
+struct LinkedLine {
+    name: String,
+    sign: State,
+    said: Phrase,
+    /// When it last answered, where it does not.
+    last: Phrase,
 }
 
 struct Row {
@@ -41,6 +58,9 @@ struct Row {
     href: String,
     /// Where to object.
     object: String,
+    /// From a recipient's own log: we did not witness it.
+    theirs: bool,
+    at: Timestamp,
 }
 
 /// Whether to show what I looked at myself.
@@ -80,14 +100,83 @@ pub(crate) async fn page(
     entries.retain(|e| (e.basis == "own" || e.actor == mine) == which.own);
     entries.sort_by_key(|e: &LogEntry| std::cmp::Reverse((e.at, e.seq)));
     entries.truncate(ROWS as usize);
-    let rows = entries.iter().map(|e| row(&page, &vault, e, &by_basis, !which.own)).collect();
+    let mut rows: Vec<Row> = entries.iter().map(|e| row(&page, &vault, e, &by_basis, !which.own)).collect();
+    let mut linked = Vec::new();
+    if !which.own {
+        for told in others(&app, subject, &answers, &codes).await? {
+            rows.extend(told.usages.iter().flat_map(|u| &u.usages).map(|u| their_row(&page, &told, u)));
+            linked.push(linked_line(&page, &told));
+        }
+        rows.sort_by_key(|r| std::cmp::Reverse(r.at));
+    }
     let tabs = vec![
         Link::new(page.t("consent-log-others"), "/my/log").current(!which.own),
         Link::new(page.t("consent-log-own"), "/my/log?own=true").current(which.own),
     ];
     let (home, title) = (page.t("consent-my").phrase(), page.t("consent-log").phrase());
     let page = page.crumb(home, "/my").title(title).signed_in(true);
-    Ok(Html(Log { page, rows, tabs, silent }).into_response())
+    Ok(Html(Log { page, rows, tabs, silent, linked }).into_response())
+}
+
+/// Asks the recipients that keep a log of their own and deal with this person; nobody else learns that the person exists.
+async fn others(
+    app: &App,
+    subject: SubjectId,
+    answers: &[Answer],
+    codes: &[(CodeRow, Agreement)],
+) -> Result<Vec<Told>> {
+    let (consent, vault, linked) = (app.get::<Consent>()?, app.get::<Vault>()?, app.get::<Linked>()?);
+    let names = app.get::<PseudonymsPort>().map_err(|_| ConsentError::NoIdentity)?;
+    let all = tenants(app.access());
+    let of_answers = answers.iter().map(|a| (a.agreement.tenant, a.agreement.recipient.id));
+    let of_codes = codes.iter().map(|(_, a)| (a.tenant, a.recipient.id));
+    let mut known: HashSet<_> = of_answers.chain(of_codes).collect();
+    known
+        .extend(consent.provisions_of(&all, subject, ROWS).await?.into_iter().map(|(t, p)| (t, p.recipient)));
+    let mut asked = Vec::new();
+    for tenant in known.iter().map(|k| k.0).collect::<BTreeSet<_>>() {
+        for holder in consent.usage_holders(tenant).await? {
+            if known.contains(&(tenant, holder.recipient))
+                && let Some(theirs) = names.0.translate(SECTOR, subject, &holder.sector).await?
+            {
+                asked.push((tenant, holder, theirs));
+            }
+        }
+    }
+    Ok(linked.find(&vault, asked, app.env().now()).await)
+}
+
+fn their_row(page: &Page, told: &Told, u: &Usage) -> Row {
+    let who = u.receiver_name.as_ref().unwrap_or(&u.receiver_code);
+    Row {
+        when: page.day_time(u.logtime),
+        machine: page.machine(u.logtime),
+        who: Phrase::text(&format!("{}（{who}）", told.holder.name)),
+        what: Phrase::default(),
+        why: Phrase::text(&u.action),
+        href: String::new(),
+        object: String::new(),
+        theirs: true,
+        at: u.logtime,
+    }
+}
+
+fn linked_line(page: &Page, told: &Told) -> LinkedLine {
+    let name = told.holder.name.clone();
+    let last = match told.holder.answered_at {
+        Some(at) => page.t("consent-linked-last").with("time", page.day_time(at)).phrase(),
+        None => page.t("consent-linked-never").phrase(),
+    };
+    match &told.usages {
+        Some(u) => {
+            let said = page.t("consent-linked-answered").with("n", u.total_usages).phrase();
+            LinkedLine { name, sign: State::Done, said, last: Phrase::default() }
+        }
+        None => {
+            let said = page.t("consent-linked-silent").phrase();
+            LinkedLine { name, sign: State::Unknown, said, last }
+        }
+    }
 }
 
 /// The agreements by which something was handed on, by the basis that a row of the log names.
@@ -163,5 +252,7 @@ fn row(
         why,
         href,
         object,
+        theirs: false,
+        at: e.at,
     }
 }

@@ -15,7 +15,7 @@ use crate::module::{ManageAgreements, ViewProvisions};
 /// Rows of a page.
 const ROWS: u32 = 50;
 
-pub(super) fn console(page: Page, tenant: Tenant, at: &str) -> Result<Page> {
+pub(crate) fn console(page: Page, tenant: Tenant, at: &str) -> Result<Page> {
     let link = |key: &str, href: &str| Link::new(page.t(key), href).current(href == at);
     let menu = vec![
         page.staff_home(),
@@ -24,6 +24,7 @@ pub(super) fn console(page: Page, tenant: Tenant, at: &str) -> Result<Page> {
         link("consent-recipients", "/staff/consent/recipients"),
         link("consent-provisions", "/staff/consent/provisions"),
         link("consent-cases", "/staff/consent/cases"),
+        link("consent-usage", "/staff/consent/usage"),
     ];
     let console = Console {
         name: page.t("consent-agreements").phrase(),

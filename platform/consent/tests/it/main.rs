@@ -6,4 +6,5 @@ mod broker;
 mod pages;
 mod sequences;
 mod tenants;
+mod usage;
 mod world;
