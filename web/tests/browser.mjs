@@ -69,6 +69,7 @@ const STAFF_PAGES = {
   "/staff/consent/cases": "demo-officer-nomi",
   "/staff/consent/new": "demo-officer-nomi",
   "/staff/consent/recipients": "demo-officer-nomi",
+  "/staff/consent/usage": "demo-officer-nomi",
   "/staff/identity/disaster": "demo-id",
   "/staff/identity/counter": "demo-counter",
   "/staff/identity/counter/person": "demo-counter",
