@@ -65,7 +65,12 @@ async fn open(dir: &Path, name: &str) -> Result<Vault> {
     keys.migrate(&[KEY_TABLES], env.now()).await?;
     let path = dir.join("master.key");
     let master = if name == "a" { MasterKeys::create(&path, &env.rng)? } else { MasterKeys::load(&path)? };
-    let modules = vec![ModuleVault { module: "bench", purposes: vec![&WHY], fields: vec![&NAME] }];
+    let modules = vec![ModuleVault {
+        module: "bench",
+        purposes: vec![&WHY],
+        fields: vec![&NAME],
+        explanations: Vec::new(),
+    }];
     let options = VaultOptions::default();
     Ok(Vault::start(VaultParts { env, log, keys, master, modules, options }).await?)
 }

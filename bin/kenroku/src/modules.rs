@@ -8,6 +8,7 @@ pub fn modules() -> Vec<Module> {
     all.extend([
         kenroku_places::module(),
         kenroku_roads::module(),
+        kenroku_privacy::module(),
         kenroku_consent::module(),
         kenroku_identity::module(),
         kenroku_scim::module(),

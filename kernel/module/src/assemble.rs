@@ -12,6 +12,7 @@ use kenroku_store::{Db, ModuleMigrations};
 use kenroku_types::Env;
 use kenroku_ui::i18n::TextsError;
 use kenroku_ui::{LocaleFile, Names, Shell, Texts};
+use kenroku_vault::leave::Holders;
 use kenroku_vault::{FileWitness, Vault};
 
 use crate::chores::{LogWitness, Reseals};
@@ -169,6 +170,7 @@ pub async fn assemble(modules: Vec<Module>, base: Base) -> Result<Assembly, Asse
     let mut builder = App::builder(base.env, base.settings, base.db, access.clone());
     builder.put(access);
     builder.put(base.vault);
+    builder.put(Holders::default());
     if let Some(witness) = base.witness {
         builder.put(LogWitness(witness));
     }

@@ -43,7 +43,7 @@ use kenroku_http::{App, AppBuilder, Routes};
 use kenroku_store::{Db, ModuleMigrations};
 use kenroku_types::Env;
 use kenroku_ui::LocaleFile;
-use kenroku_vault::{Field, ModuleVault, Purpose, Reseal};
+use kenroku_vault::{Explanation, Field, ModuleVault, Purpose, Reseal};
 
 pub use assemble::{
     AssembleError, Assembly, Base, Cards, Look, OpenApiText, Tools, assemble, kernel, migrations,
@@ -166,6 +166,13 @@ impl Module {
     #[must_use]
     pub fn purposes(mut self, purposes: &[&'static Purpose]) -> Self {
         self.vault.purposes.extend_from_slice(purposes);
+        self
+    }
+
+    /// Its purposes in the words of the public register.
+    #[must_use]
+    pub fn explains(mut self, explanations: &[&'static Explanation]) -> Self {
+        self.vault.explanations.extend_from_slice(explanations);
         self
     }
 

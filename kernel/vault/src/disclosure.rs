@@ -36,6 +36,53 @@ pub struct Purpose {
     pub categories: &'static [Category],
 }
 
+/// The classes of data that the law tells apart (個人情報の保護に関する法律 §2, §60(3)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LegalClass {
+    /// 個人情報
+    Personal,
+    /// 仮名加工情報
+    Pseudonymized,
+    /// 行政機関等匿名加工情報
+    Anonymized,
+    /// 個人関連情報
+    Related,
+}
+
+impl LegalClass {
+    /// Stable code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            LegalClass::Personal => "personal",
+            LegalClass::Pseudonymized => "pseudonymized",
+            LegalClass::Anonymized => "anonymized",
+            LegalClass::Related => "related",
+        }
+    }
+}
+
+/// What everybody can read about a purpose, in the register of purposes. A constant of the module beside the purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Explanation {
+    /// The purpose; its own text is the Japanese one.
+    pub purpose: &'static Purpose,
+    /// What people call the service: Japanese, easy Japanese with readings, English.
+    pub service: [&'static str; 3],
+    /// The purpose in easy Japanese with readings, and in English.
+    pub what: [&'static str; 2],
+    /// Who receives it, in the three languages.
+    pub recipients: [&'static str; 3],
+    /// What the law calls the data.
+    pub class: LegalClass,
+}
+
+impl Explanation {
+    /// The module whose purpose it is.
+    pub fn module(&self) -> &'static str {
+        self.purpose.code.split('.').next().unwrap_or_default()
+    }
+}
+
 /// What a module declares to the vault, part of its module value.
 #[derive(Clone, Debug, Default)]
 pub struct ModuleVault {
@@ -45,6 +92,8 @@ pub struct ModuleVault {
     pub purposes: Vec<&'static Purpose>,
     /// What it stores sealed.
     pub fields: Vec<&'static Field>,
+    /// Its purposes in the words of the register.
+    pub explanations: Vec<&'static Explanation>,
 }
 
 /// Everything declared, checked at the start.
@@ -52,6 +101,7 @@ pub struct ModuleVault {
 pub(crate) struct Registry {
     purposes: HashMap<&'static str, &'static Purpose>,
     fields: HashSet<Field>,
+    explanations: Vec<&'static Explanation>,
 }
 
 impl Registry {
@@ -72,6 +122,7 @@ impl Registry {
                     return wrong(p.code, "declared twice");
                 }
             }
+            r.explanations.extend(&m.explanations);
             for f in &m.fields {
                 if f.module != m.module || !own(f.class.code) {
                     return wrong(&f.name(), "a field and its retention class belong to the module");
@@ -91,6 +142,14 @@ impl Registry {
 
     pub(crate) fn fields(&self) -> impl Iterator<Item = &Field> {
         self.fields.iter()
+    }
+
+    pub(crate) fn purposes(&self) -> impl Iterator<Item = &'static Purpose> {
+        self.purposes.values().copied()
+    }
+
+    pub(crate) fn explanations(&self) -> &[&'static Explanation] {
+        &self.explanations
     }
 
     pub(crate) fn purpose_of(&self, code: &str) -> Option<&'static Purpose> {

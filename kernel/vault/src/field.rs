@@ -44,6 +44,22 @@ impl Category {
         Category::Childcare,
     ];
 
+    /// Stable code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Category::Person => "person",
+            Category::Household => "household",
+            Category::RealEstate => "real-estate",
+            Category::MovableProperty => "movable-property",
+            Category::Income => "income",
+            Category::Finances => "finances",
+            Category::Health => "health",
+            Category::Medical => "medical",
+            Category::Care => "care",
+            Category::Childcare => "childcare",
+        }
+    }
+
     /// In Japanese.
     pub const fn ja(self) -> &'static str {
         match self {

@@ -75,6 +75,10 @@
 //! # How a module hands facts on
 //! It puts a [`share::Source`] into [`share::Sources`] at its start; the broker asks it by the person's consent.
 //!
+//! # How a module lets somebody leave
+//! It puts a [`leave::Holder`] into [`leave::Holders`] at its start: what it erases, what a law keeps, what it removes
+//! by the clock.
+//!
 //! # How to add one more
 //! A field: a [`Field`] constant in the module, listed in its [`ModuleVault`], a `{blob}` column of that name. A
 //! purpose: a [`Purpose`] constant with its basis cited. A retention class: a [`RetentionClass`] with its source.
@@ -89,6 +93,7 @@ mod erase;
 mod error;
 mod field;
 mod keys;
+pub mod leave;
 mod log;
 mod master;
 pub mod merkle;
@@ -108,7 +113,7 @@ pub use {kenroku_access, kenroku_types, serde};
 
 pub use align::{Finding, Manipulation};
 pub use checkpoint::{Checkpoint, RowMark, SealReport, SignedCheckpoint};
-pub use disclosure::{Disclosure, LegalBasis, ModuleVault, Purpose};
+pub use disclosure::{Disclosure, Explanation, LegalBasis, LegalClass, ModuleVault, Purpose};
 pub use erase::Erasure;
 pub use error::{Error, Result, StoreError};
 pub use field::{Category, Field, RetentionClass, Slot};

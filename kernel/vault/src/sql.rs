@@ -72,6 +72,10 @@ pub const HIGHEST_VERSION: &Sql = sql!(
 );
 pub const SUBJECT: &Sql =
     sql!("select log_ref, erased_at from vaultkey_subject where tenant = $1 and subject = $2");
+pub const ERASED_PEOPLE: &Sql = sql!(
+    "select subject from vaultkey_subject where tenant = $1 and subject > $2 and erased_at is not null \
+     order by subject limit $3"
+);
 pub const MARK_ERASED: &Sql = sql!(
     "update vaultkey_subject set erased_at = $3, log_ref = null \
      where tenant = $1 and subject = $2 and erased_at is null"

@@ -11,7 +11,7 @@ use kenroku_types::{Env, Tenant, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use crate::disclosure::{Disclosure, ModuleVault, Purpose, Registry};
+use crate::disclosure::{Disclosure, Explanation, ModuleVault, Purpose, Registry};
 use crate::error::{Error, Result};
 use crate::field::{Field, Slot};
 use crate::keys::{KeyStore, OWN, SubjectKeys};
@@ -325,6 +325,25 @@ impl Vault {
     /// A purpose by its code, as a log row names it.
     pub fn purpose(&self, code: &str) -> Option<&'static Purpose> {
         self.0.registry.purpose_of(code)
+    }
+
+    /// Every purpose that is declared, by its code.
+    pub fn purposes(&self) -> Vec<&'static Purpose> {
+        let mut all: Vec<_> = self.0.registry.purposes().collect();
+        all.sort_unstable_by_key(|p| p.code);
+        all
+    }
+
+    /// What the modules say about their purposes.
+    pub fn explanations(&self) -> &[&'static Explanation] {
+        self.0.registry.explanations()
+    }
+
+    /// Every field that is declared, by its name.
+    pub fn fields(&self) -> Vec<Field> {
+        let mut all: Vec<Field> = self.0.registry.fields().copied().collect();
+        all.sort_unstable_by_key(Field::name);
+        all
     }
 
     /// A field by its name, as a log row names it; `None` for one that no module has any more.

@@ -222,3 +222,8 @@ consent-wrong-code = Use small letters, digits, hyphens and dots, at most 60.
 consent-wrong-days = Give a number of days within the bounds.
 consent-wrong-recipient = Choose a recipient; register it under “Recipients” first.
 consent-wrong-taken = This code is taken.
+
+consent-requests = Ask to see, correct or stop
+consent-requests-text = What the prefecture or a municipality holds about you
+consent-leave = Leave and be erased
+consent-leave-text = See first what is erased and what stays

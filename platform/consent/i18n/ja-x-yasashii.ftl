@@ -222,3 +222,8 @@ consent-wrong-code = 英語《えいご》の 小さい《ちいさい》 文字
 consent-wrong-days = 数字《すうじ》で 書き《かき》ます。
 consent-wrong-recipient = 渡す《わたす》 ところを 選び《えらび》ます。
 consent-wrong-taken = もう 使っ《つかっ》て います。
+
+consent-requests = ｜見せて《みせて》ほしい・｜直して《なおして》ほしい
+consent-requests-text = 県《けん》や 市《し》や 町《まち》に 頼む《たのむ》
+consent-leave = やめて、データを 消す《けす》
+consent-leave-text = 消える《きえる》 ものを 先《さき》に 見る《みる》 ことが できます

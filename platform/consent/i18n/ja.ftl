@@ -222,3 +222,8 @@ consent-wrong-code = 英小文字、数字、ハイフン、点で、60文字ま
 consent-wrong-days = 日数を数字で入れてください（範囲の中で）。
 consent-wrong-recipient = 提供先を選んでください。先に「提供先」で登録します。
 consent-wrong-taken = この番号は使われています。
+
+consent-requests = 開示・訂正・利用停止の請求
+consent-requests-text = 県や市町が持っている個人情報について求める
+consent-leave = 退会して、データを消す
+consent-leave-text = 消えるもの、残るものを先に確かめられます

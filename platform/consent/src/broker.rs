@@ -234,15 +234,16 @@ impl Consent {
         Ok(out)
     }
 
-    /// Removes provisions and codes from before these moments.
+    /// Removes provisions and codes from before these moments; how many of each.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn purge(&self, tenant: Tenant, provisions: Timestamp, codes: Timestamp) -> Result<()> {
+    pub async fn purge(&self, tenant: Tenant, provisions: Timestamp, codes: Timestamp) -> Result<(u64, u64)> {
         let mut tx = self.db().begin().await?;
-        sql::purge_provisions(&mut tx, tenant, provisions).await?;
-        crate::code::purge(&mut tx, tenant, codes).await?;
-        Ok(tx.commit().await?)
+        let provisions = sql::purge_provisions(&mut tx, tenant, provisions).await?;
+        let codes = crate::code::purge(&mut tx, tenant, codes).await?;
+        tx.commit().await?;
+        Ok((provisions, codes))
     }
 
     /// Who a recipient is, for showing it.

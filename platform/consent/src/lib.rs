@@ -28,6 +28,8 @@ pub mod chain;
 pub mod code;
 mod consent;
 mod error;
+mod explain;
+mod holder;
 pub mod model;
 mod module;
 mod pages;

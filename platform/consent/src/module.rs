@@ -1,7 +1,6 @@
 //! What the module hands to the binary.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::http::Method;
 use kenroku_access::accounts::ManagesKeys;
@@ -10,12 +9,17 @@ use kenroku_bus::{Done, Failed, Job, Running, Schedule, Work};
 use kenroku_http::{App, AppBuilder, Op, Routes, op};
 use kenroku_module::{HookError, Module};
 use kenroku_types::Tenant;
+use kenroku_vault::leave::Holders;
 use kenroku_vault::share::Sources;
-use kenroku_vault::{Category, LegalBasis, Purpose};
+use kenroku_vault::{Category, LegalBasis, Purpose, Vault};
 use serde::{Deserialize, Serialize};
 
+<<<<<<< HEAD
 use crate::usage::{self, Linked};
 use crate::{Consent, LOCALES, MIGRATIONS, api, case, pages};
+=======
+use crate::{Consent, LOCALES, MIGRATIONS, api, case, explain, holder, pages};
+>>>>>>> 2906198 (Let people leave and ask about their data; keep the registers of the law)
 
 resource_kind! {
     /// 個人データの提供
@@ -74,7 +78,8 @@ pub fn module() -> Module {
             include_str!("../policies/consent.cedar"),
             "個人データをだれが受け取れ、だれが見て、だれが止められるか。",
         )
-        .purposes(&[&SHARE, &MINE, &case::HANDLE, &case::OWN_CASE])
+        .purposes(&[&SHARE, &MINE, &case::HANDLE, &case::OWN_CASE, &holder::END])
+        .explains(&explain::ALL.each_ref())
         .fields(&[&case::NOTE, &case::ANSWER])
         .routes(routes())
         .locales(LOCALES)
@@ -136,7 +141,11 @@ fn start(builder: &mut AppBuilder) -> Result<(), HookError> {
     sources.add(Arc::new(usage::own::OwnLog));
     builder.put(Linked::new(builder.env().clock.clone()));
     let (db, env, bus) = (builder.db().clone(), builder.env().clone(), builder.bus().clone());
-    builder.put(Consent::new(db, env, bus, sources));
+    let consent = Consent::new(db, env, bus, sources);
+    let vault = (*builder.get::<Vault>().map_err(|e| e.0)?).clone();
+    let keeping = holder::Keeping { consent: consent.clone(), vault };
+    builder.get::<Holders>().map_err(|e| e.0)?.add(Arc::new(keeping));
+    builder.put(consent);
     Ok(())
 }
 
@@ -145,7 +154,7 @@ pub(crate) fn tenants(access: &Access) -> Vec<Tenant> {
     access.policies().tenants().all()
 }
 
-/// Ends consents whose time is over, and removes provisions that need not be kept any more.
+/// Ends consents whose time is over. What need not be kept any more is removed by [`holder`].
 #[derive(Serialize, Deserialize)]
 struct Expire;
 
@@ -155,12 +164,6 @@ impl Job for Expire {
 
 struct Expiring(App);
 
-/// How long a provision is kept: three years (個人情報の保護に関する法律施行規則 §21).
-const KEPT: Duration = Duration::from_secs(3 * 366 * 86_400);
-
-/// How long a code stays: the person's log shows for what it was used.
-const KEPT_CODES: Duration = Duration::from_secs(366 * 86_400);
-
 /// Consents that one transaction ends.
 const AT_ONCE: u32 = 200;
 
@@ -168,8 +171,6 @@ impl Work<Expire> for Expiring {
     async fn work(&self, run: &Running, _: Expire) -> Result<Done, Failed> {
         let consent = self.0.get::<Consent>().map_err(|e| Failed::never(e.0))?;
         let mut ended = 0;
-        let now = self.0.env().now();
-        let (kept, codes) = (now.minus(KEPT), now.minus(KEPT_CODES));
         for tenant in tenants(self.0.access()) {
             loop {
                 let n = consent.expire_due(tenant, AT_ONCE).await.map_err(Failed::again)?;
@@ -178,7 +179,6 @@ impl Work<Expire> for Expiring {
                     break;
                 }
             }
-            consent.purge(tenant, kept, codes).await.map_err(Failed::again)?;
         }
         if ended > 0 {
             tracing::info!(ended, "consents are over");

@@ -8,6 +8,7 @@ use kenroku_bus::{Done, Failed, Job, Running, Schedule, Work};
 use kenroku_contracts::personal::PseudonymsPort;
 use kenroku_http::{App, AppBuilder, Routes, op};
 use kenroku_module::{HookError, Kind, Module, Setting, Values};
+use kenroku_vault::leave::Holders;
 use kenroku_vault::share::Sources;
 use kenroku_vault::{Category, LegalBasis, Purpose, Vault};
 use serde::{Deserialize, Serialize};
@@ -16,7 +17,8 @@ use crate::card::CardTrust;
 use crate::revocation::CheckRow;
 use crate::upstream::Providers;
 use crate::{
-    Identity, LOCALES, MIGRATIONS, Residents, Rules, claims, credential, delegation, op, person, upstream,
+    Identity, LOCALES, MIGRATIONS, Residents, Rules, claims, credential, delegation, explain, leave, op,
+    person, upstream,
 };
 
 resource_kind! {
@@ -103,7 +105,16 @@ pub fn module() -> Module {
             include_str!("../policies/identity.cedar"),
             "いしかわIDの内容をだれが見られ、だれが変えられるか。",
         )
-        .purposes(&[&OWN, &SIGN_IN, &REVIEW, &COUNTER, &claims::RELEASE, &delegation::EACH_OTHER])
+        .purposes(&[
+            &OWN,
+            &SIGN_IN,
+            &REVIEW,
+            &COUNTER,
+            &claims::RELEASE,
+            &delegation::EACH_OTHER,
+            &leave::LEAVE,
+        ])
+        .explains(&explain::ALL.each_ref())
         .fields(&[
             &person::NAME,
             &person::BIRTH,
@@ -177,6 +188,7 @@ async fn start(builder: &mut AppBuilder) -> Result<(), HookError> {
     if let Ok(sources) = builder.get::<Sources>() {
         sources.add(Arc::new(identity.clone()));
     }
+    builder.get::<Holders>().map_err(|e| e.0)?.add(Arc::new(identity.clone()));
     let counts = Arc::clone(identity.counts());
     counts.remember(identity.revocation_checks().await?);
     builder.metrics().source(move || counts.samples());

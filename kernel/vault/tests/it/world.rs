@@ -82,6 +82,7 @@ pub fn modules() -> Vec<ModuleVault> {
         module: "probe",
         purposes: vec![&VISIT, &COUNT, &AGREED, &MINE],
         fields: vec![&NAME, &PHONE, &STATE],
+        explanations: Vec::new(),
     }]
 }
 

@@ -43,7 +43,9 @@ pub(crate) async fn home(authz: Authz<ViewOwn>, app: App, page: Page) -> Result<
         way("consent-data", "consent-data-text", "/my/data"),
         way("consent-codes", "consent-codes-text", "/my/codes"),
         way("consent-cases-own", "consent-cases-own-text", "/my/cases"),
+        way("consent-requests", "consent-requests-text", "/my/requests"),
         way("consent-proxies", "consent-proxies-text", "/id/delegations"),
+        way("consent-leave", "consent-leave-text", "/my/leave"),
     ];
     let title = page.t("consent-my").phrase();
     let page = page.title(title).signed_in(true);

@@ -1,0 +1,6 @@
+//! The data officer's desk on both engines: erasure across modules, and what the law asks for in writing.
+
+mod leave;
+mod registers;
+mod requests;
+mod world;
