@@ -14,12 +14,8 @@ use kenroku_vault::share::Sources;
 use kenroku_vault::{Category, LegalBasis, Purpose, Vault};
 use serde::{Deserialize, Serialize};
 
-<<<<<<< HEAD
 use crate::usage::{self, Linked};
-use crate::{Consent, LOCALES, MIGRATIONS, api, case, pages};
-=======
 use crate::{Consent, LOCALES, MIGRATIONS, api, case, explain, holder, pages};
->>>>>>> 2906198 (Let people leave and ask about their data; keep the registers of the law)
 
 resource_kind! {
     /// 個人データの提供

@@ -2,7 +2,7 @@
 //!
 //! **What it is.** Leaving and being erased ([`leave`]), requests of people about their data ([`request`]), the register
 //! of purposes ([`purposes`]) and of personal information files ([`files`]), the workbook of breaches ([`breach`]), what was
-//! received ([`received`]), what is removed by the clock ([`purge`]); the clocks of the law ([`clock`]), and registers that
+//! received ([`received`]), tables made anonymous and their register ([`release`]), what is removed by the clock ([`purge`]); the clocks of the law ([`clock`]), and registers that
 //! are only added to ([`book`]).
 //!
 //! **What it is not.** It holds no facts about people: what has to be erased, kept or removed lies in the modules, which
@@ -32,6 +32,7 @@ mod privacy;
 pub mod purge;
 pub mod purposes;
 pub mod received;
+pub mod release;
 pub mod request;
 pub mod sheet;
 
@@ -43,7 +44,7 @@ use kenroku_store::{ModuleMigrations, migrations};
 
 /// The tables.
 pub const MIGRATIONS: ModuleMigrations =
-    migrations!("privacy", ["0001_init", "0002_requests", "0003_registers"]);
+    migrations!("privacy", ["0001_init", "0002_requests", "0003_registers", "0004_releases"]);
 
 /// The texts.
 pub const LOCALES: [kenroku_ui::LocaleFile; 3] = kenroku_ui::locales!("privacy", "../i18n");

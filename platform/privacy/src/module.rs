@@ -14,7 +14,7 @@ use kenroku_vault::Vault;
 use kenroku_vault::leave::Holders;
 use serde::{Deserialize, Serialize};
 
-use crate::{LOCALES, MIGRATIONS, Privacy, PrivacyError, Rules, explain, holder, pages, request};
+use crate::{LOCALES, MIGRATIONS, Privacy, PrivacyError, Rules, explain, holder, pages, release, request};
 
 resource_kind! {
     /// 個人情報の保護
@@ -86,6 +86,28 @@ fn routes() -> Routes {
         .add(Op::new(Method::GET, "/staff/privacy/received", pages::received::list).staff())
         .add(Op::new(Method::POST, "/staff/privacy/received", pages::received::add).staff())
         .add(Op::new(Method::GET, "/staff/privacy/retention", pages::retention::list).staff())
+        .add(Op::new(Method::GET, "/staff/privacy/releases", pages::releases::list).staff())
+        .add(
+            Op::new(Method::POST, "/staff/privacy/releases", pages::releases::upload)
+                .staff()
+                .body_limit(release::LARGEST + 64 * 1024),
+        )
+        .add(Op::new(Method::GET, "/staff/privacy/releases/work/{id}", pages::releases::work).staff())
+        .add(
+            Op::new(Method::POST, "/staff/privacy/releases/work/{id}", pages::releases::go)
+                .staff()
+                .timeout(Duration::from_secs(120)),
+        )
+        .add(Op::new(Method::GET, "/staff/privacy/releases/entries/{number}", pages::releases::one).staff())
+        .add(Op::new(Method::POST, "/staff/privacy/releases/entries/{number}", pages::releases::hand).staff())
+        .add(
+            Op::new(Method::GET, "/staff/privacy/releases/entries/{number}/file", pages::releases::file)
+                .staff(),
+        )
+        .add(Op::new(Method::GET, "/staff/privacy/releases/cells", pages::counts::cells).staff())
+        .add(Op::new(Method::POST, "/staff/privacy/releases/cells", pages::counts::masked).staff())
+        .add(Op::new(Method::GET, "/staff/privacy/releases/noise", pages::counts::noise).staff())
+        .add(Op::new(Method::POST, "/staff/privacy/releases/noise", pages::counts::noisy).staff())
         .get("/my/requests", pages::ask::list)
         .get("/my/requests/new", pages::ask::blank)
         .post("/my/requests/new", pages::ask::send)
@@ -135,7 +157,7 @@ async fn start(builder: &mut AppBuilder) -> Result<(), HookError> {
     Ok(())
 }
 
-/// Erases whoever's waiting time is over.
+/// Erases whoever's waiting time is over, and uploaded rows that nobody finished.
 #[derive(Serialize, Deserialize)]
 struct Erase;
 
@@ -155,6 +177,8 @@ impl Work<Erase> for Erasing {
                 tracing::info!(erased, "people were erased");
             }
         }
+        // The rows of tables that were uploaded and whose time is over.
+        privacy.clear_works().await.map_err(Failed::again)?;
         run.finish(run.begin().await?).await
     }
 }

@@ -171,6 +171,7 @@ fn shown(privacy: &Privacy, page: Page, f: &Filled, wrongs: Vec<Wrong>) -> Respo
         fields,
         button: t("privacy-ask-send"),
         primary: true,
+        file: false,
     };
     let note = Section {
         id: "note",

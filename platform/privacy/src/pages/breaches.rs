@@ -277,6 +277,7 @@ pub(crate) async fn one(
             fields: vec![Field::new(Is::Select, "did", t("privacy-breach-did")).choices(dids), words],
             button: t("privacy-breach-do"),
             primary: true,
+            file: false,
         };
         sections.push(Section {
             id: "do",
@@ -290,7 +291,7 @@ pub(crate) async fn one(
         let mut hidden = act("rewrite");
         hidden.push(("known_on", row.known_on.to_string()));
         let button = t("privacy-file-save");
-        let form = FormView { action, hidden, fields: all, button, primary: false };
+        let form = FormView { action, hidden, fields: all, button, primary: false, file: false };
         sections.push(Section {
             id: "form",
             title: t("privacy-breach-facts"),

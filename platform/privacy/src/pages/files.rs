@@ -183,7 +183,7 @@ pub(crate) async fn blank(
 fn form(page: &Page, action: String, sheet: &Sheet, hidden: Vec<(&'static str, String)>) -> Section {
     let fields = fields(page, &ITEMS, sheet);
     let button = page.t("privacy-file-save").phrase();
-    let form = FormView { action, hidden, fields, button, primary: true };
+    let form = FormView { action, hidden, fields, button, primary: true, file: false };
     Section {
         id: "form",
         title: page.t("privacy-file-form-title").phrase(),

@@ -2,12 +2,14 @@
 
 pub(crate) mod ask;
 pub(crate) mod breaches;
+pub(crate) mod counts;
 pub(crate) mod export;
 pub(crate) mod files;
 pub(crate) mod forms;
 pub(crate) mod leave;
 pub(crate) mod purposes;
 pub(crate) mod received;
+pub(crate) mod releases;
 pub(crate) mod requests;
 pub(crate) mod retention;
 
@@ -90,6 +92,8 @@ pub(crate) struct FormView {
     pub fields: Vec<Field>,
     pub button: Phrase,
     pub primary: bool,
+    /// Whether it carries a file.
+    pub file: bool,
 }
 
 /// What a field is.
@@ -106,7 +110,7 @@ pub(crate) enum Is {
 pub(crate) struct Field {
     pub is: Is,
     pub id: String,
-    pub name: &'static str,
+    pub name: String,
     pub label: Phrase,
     pub value: String,
     pub hint: Phrase,
@@ -116,10 +120,11 @@ pub(crate) struct Field {
 }
 
 impl Field {
-    pub(crate) fn new(is: Is, name: &'static str, label: Phrase) -> Self {
+    pub(crate) fn new(is: Is, name: impl Into<String>, label: Phrase) -> Self {
+        let name = name.into();
         Field {
             is,
-            id: name.to_owned(),
+            id: name.clone(),
             name,
             label,
             value: String::new(),
@@ -193,6 +198,7 @@ pub(crate) fn staff(
         link("privacy-purposes", "/staff/privacy/purposes"),
         link("privacy-received", "/staff/privacy/received"),
         link("privacy-retention", "/staff/privacy/retention"),
+        link("privacy-releases", "/staff/privacy/releases"),
     ];
     let console = Console {
         name: page.t("privacy-desk").phrase(),

@@ -133,6 +133,7 @@ async fn shown(
             fields: vec![Field::new(Is::Select, "which", t("privacy-received-provider")).choices(going)],
             button: t("privacy-received-again"),
             primary: false,
+            file: false,
         };
         sections.push(Section {
             id: "again",
@@ -158,6 +159,7 @@ async fn shown(
         fields: all,
         button: t("privacy-received-add"),
         primary: true,
+        file: false,
     };
     sections.push(Section {
         id: "new",

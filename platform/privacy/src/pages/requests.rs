@@ -489,6 +489,7 @@ fn steps(page: &Page, r: &OpenRequest) -> Vec<Section> {
             fields: fields.into_iter().map(|f| Field { id: format!("{id}-{}", f.name), ..f }).collect(),
             button: t(title),
             primary,
+            file: false,
         }),
         ..Section::default()
     };

@@ -2,5 +2,6 @@
 
 mod leave;
 mod registers;
+mod releases;
 mod requests;
 mod world;
