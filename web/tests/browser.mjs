@@ -91,6 +91,7 @@ const STAFF_PAGES = {
   "/staff/identity/counter/find": "demo-counter",
   "/staff/identity/people": "demo-id",
   "/staff/identity/clients": "demo-operator",
+  "/staff/identity/clients?contract=demo-machine": "demo-operator",
 };
 const PASSWORD = "kenroku-demo-2026";
 export const PAGES =

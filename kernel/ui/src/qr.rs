@@ -32,8 +32,9 @@ pub fn code(text: &str, label: &str) -> Option<Drawing> {
         // Neighbours are one stroke: fewer bytes, and no seams between modules.
         for run in row.chunk_by(|a, b| a == b) {
             if run.first() == Some(&Color::Dark) {
+                let (x, y, n) = (x + QUIET, y + QUIET, run.len());
                 // Writing into a String cannot fail.
-                let _ = write!(out, "M{} {}h{}v1h-{1}z", x + QUIET, y + QUIET, run.len());
+                let _ = write!(out, "M{x} {y}h{n}v1h-{n}z");
             }
             x += run.len();
         }
@@ -53,7 +54,8 @@ mod tests {
         for stroke in path.split('M').filter(|s| !s.is_empty()) {
             let numbers: Vec<usize> =
                 stroke.split(|c: char| !c.is_ascii_digit()).filter_map(|n| n.parse().ok()).collect();
-            let [x, y, length, ..] = numbers[..] else { panic!("{stroke}") };
+            let [x, y, length, 1, back] = numbers[..] else { panic!("{stroke}") };
+            assert_eq!(back, length, "a stroke of one module's height");
             for at in &mut all[y][x..x + length] {
                 assert!(!*at, "twice");
                 *at = true;

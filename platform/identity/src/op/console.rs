@@ -30,7 +30,10 @@ struct Line {
     name: String,
     organisation: String,
     scopes: String,
+    /// The last day of its contract.
     until: Phrase,
+    /// The whole contract.
+    span: Phrase,
     state: Phrase,
     active: bool,
     /// The contract ends within thirty days, or has ended and nobody has stopped the service.
@@ -182,11 +185,13 @@ fn line(page: &Page, c: Client, now: Timestamp) -> Line {
         (false, _) => "identity-op-state-stopped",
     };
     let day = |t: Option<Timestamp>| t.and_then(|t| JapaneseDate::of(t).ok()).map(|d| page.date(d));
-    let until = match (day(c.policy.valid_from), day(c.policy.valid_until)) {
+    let until = day(c.policy.valid_until);
+    let span = match (day(c.policy.valid_from), until.clone()) {
         (None, None) => Phrase::text("—"),
-        (None, Some(until)) => until,
-        (Some(from), until) => {
-            page.t("identity-op-span").with("from", from).with("until", until.unwrap_or_default()).phrase()
+        (None, Some(until)) => page.t("identity-op-span-until").with("until", until).phrase(),
+        (Some(from), None) => page.t("identity-op-span-from").with("from", from).phrase(),
+        (Some(from), Some(until)) => {
+            page.t("identity-op-span").with("from", from).with("until", until).phrase()
         }
     };
     Line {
@@ -194,7 +199,8 @@ fn line(page: &Page, c: Client, now: Timestamp) -> Line {
         name: c.name().to_owned(),
         organisation: c.policy.organisation,
         scopes: c.policy.scopes.to_string(),
-        until,
+        until: until.unwrap_or_default(),
+        span,
         state: page.t(state).phrase(),
         ends,
         active: c.state == "active",

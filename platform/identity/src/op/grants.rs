@@ -28,11 +28,17 @@ fn of_own_scope(scope: &str) -> &'static [&'static str] {
     }
 }
 
-/// Every attribute that a request asks for, by scope or one by one, of those that exist; sorted.
+/// Those of the named attributes that exist, in the order in which people read them.
+fn in_order<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let named: BTreeSet<&str> = names.collect();
+    let known = Claim::ALL.into_iter().map(Claim::name);
+    known.filter(|n| named.contains(n)).map(ToOwned::to_owned).collect()
+}
+
+/// Every attribute that a request asks for, by scope or one by one.
 pub(super) fn attributes(scope: &Scopes, claims: &ClaimsRequest) -> Vec<String> {
     let by_scope = scope.iter().flat_map(|s| of_scope(s).iter().chain(of_own_scope(s)).copied());
-    let all: BTreeSet<&str> = by_scope.chain(claims.names()).filter(|n| Claim::of(n).is_some()).collect();
-    all.into_iter().map(ToOwned::to_owned).collect()
+    in_order(by_scope.chain(claims.names()))
 }
 
 /// The attributes that a scope alone asks for.
@@ -178,7 +184,7 @@ impl Provider {
             let offline = Scopes::parse(&scope).is_ok_and(|s| s.has("offline_access"));
             let last_used_at = last_use(&uses, &client);
             let decided: Option<Decided> = serde_json::from_value(claims).ok();
-            let claims = decided.map(|d| d.yes.into_iter().collect()).unwrap_or_default();
+            let claims = decided.map(|d| in_order(d.yes.iter().map(String::as_str))).unwrap_or_default();
             let given_at = Some(given_at);
             out.push(Agreement { client, name, organisation, claims, offline, given_at, last_used_at });
         }

@@ -49,11 +49,7 @@ impl SheetView {
     pub(super) fn new(page: &Page, s: &Sheet, name: String, base: &str) -> Self {
         let address = format!("{base}/id/start");
         let (until, user) = (day(page, s.until), grouped(&s.user));
-        let of = match base.contains("://") {
-            true => format!("{address}?user={user}"),
-            false => format!("https://{address}?user={user}"),
-        };
-        let qr = kenroku_ui::qr::code(&of, &page.t("identity-sheet-qr").plain());
+        let qr = kenroku_ui::qr::code(&format!("{address}?user={user}"), &page.t("identity-sheet-qr").plain());
         SheetView { name, address, user, code: grouped(&s.code), until, qr }
     }
 }
@@ -62,7 +58,10 @@ impl SheetView {
 pub(super) fn base(identity: &Identity, info: &RequestInfo, parts: &Parts) -> String {
     match site(identity, info, parts) {
         Some(s) => s.origin,
-        None => parts.headers.get(header::HOST).and_then(|v| v.to_str().ok()).unwrap_or_default().to_owned(),
+        None => {
+            let host = parts.headers.get(header::HOST).and_then(|v| v.to_str().ok()).unwrap_or_default();
+            format!("{}://{host}", if info.https { "https" } else { "http" })
+        }
     }
 }
 
