@@ -18,7 +18,7 @@ use super::answer::{Outcome, refused};
 
 /// How long keys are believed without asking again.
 const FRESH: Duration = Duration::from_secs(600);
-/// How soon it is asked again for a name that is not among the keys, or after it did not answer.
+/// How soon it is asked again for what none of the keys signed, or after it did not answer.
 const AGAIN: Duration = Duration::from_secs(10);
 
 /// The answer of one address: when, and the keys unless it failed.
@@ -45,7 +45,7 @@ impl Published {
         if let Some((asked, keys)) = &*answer {
             let age = now.saturating_sub(*asked);
             match keys {
-                Some(keys) if age < AGAIN || (age < FRESH && names_one_of(assertion, keys)) => {
+                Some(keys) if age < AGAIN || (age < FRESH && signed_by_one_of(assertion, keys)) => {
                     return Ok(Arc::clone(keys));
                 }
                 None if age < AGAIN => return Err(unreadable()),
@@ -76,12 +76,9 @@ impl Published {
     }
 }
 
-/// Whether the keys hold one that may have signed this; otherwise the service may have renewed them.
-fn names_one_of(assertion: &str, keys: &KeySet) -> bool {
-    Unverified::parse(assertion).is_ok_and(|token| {
-        let header = token.header();
-        keys.candidates(&header.alg, header.kid.as_deref()).next().is_some()
-    })
+/// Whether one of the keys signed this; otherwise the service may have renewed them, perhaps under the old name.
+fn signed_by_one_of(assertion: &str, keys: &KeySet) -> bool {
+    Unverified::parse(assertion).is_ok_and(|token| token.verify_with(keys).is_ok())
 }
 
 fn unreadable() -> super::answer::Fault {

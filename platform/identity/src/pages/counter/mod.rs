@@ -49,7 +49,8 @@ impl SheetView {
     pub(super) fn new(page: &Page, s: &Sheet, name: String, base: &str) -> Self {
         let address = format!("{base}/id/start");
         let (until, user) = (day(page, s.until), grouped(&s.user));
-        let qr = kenroku_ui::qr::code(&format!("{address}?user={user}"), &page.t("identity-sheet-qr").plain());
+        let qr =
+            kenroku_ui::qr::code(&format!("{address}?user={user}"), &page.t("identity-sheet-qr").plain());
         SheetView { name, address, user, code: grouped(&s.code), until, qr }
     }
 }

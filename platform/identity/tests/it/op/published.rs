@@ -98,7 +98,7 @@ async fn keys_are_read_where_the_service_publishes_them_and_believed_for_ten_min
 
     // The service renews its key: the new name is looked for, and the old one is worth nothing any more.
     site.publishes(&[&next]);
-    assert_eq!((ask(&w, &next).await, site.asked()), (200, 1));
+    assert_eq!((ask(&w, &next).await, site.asked()), (200, 1), "what none of the known keys signed");
     assert_eq!((ask(&w, &own).await, site.asked()), (401, 0), "strangers make nobody ask all the time");
     clock.advance(Duration::from_secs(10));
     assert_eq!((ask(&w, &foreign).await, site.asked()), (401, 1));
