@@ -13,6 +13,7 @@ pub fn modules() -> Vec<Module> {
         kenroku_identity::module(),
         kenroku_scim::module(),
         kenroku_staff::module(),
+        kenroku_broker::module(),
         kenroku_snow::module(),
         kenroku_portal::module(),
     ]);
