@@ -41,7 +41,12 @@ struct Known<'c>(&'c Contexts, Tenant);
 
 impl Documents for Known<'_> {
     fn get(&self, url: &str) -> Option<Arc<Value>> {
-        self.0.documents.lock().unwrap_or_else(PoisonError::into_inner).get(&(self.1, url.to_owned())).cloned()
+        self.0
+            .documents
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&(self.1, url.to_owned()))
+            .cloned()
     }
 }
 
@@ -66,7 +71,12 @@ impl Contexts {
     }
 
     /// The words of what stood in `@context`, with every remote context fetched that it needs.
-    pub(crate) async fn names(&self, app: &App, tenant: Tenant, given: &Value) -> Result<Arc<Names>, NgsiError> {
+    pub(crate) async fn names(
+        &self,
+        app: &App,
+        tenant: Tenant,
+        given: &Value,
+    ) -> Result<Arc<Names>, NgsiError> {
         let key = (tenant, given.to_string());
         if let Some((at, n)) = self.names.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&key) {
             *at = self.tick();
@@ -143,13 +153,18 @@ impl Contexts {
 
     /// Reads a context from elsewhere: bounded in time and size, and never from inside unless that is allowed.
     pub(crate) async fn fetch(&self, url: &str) -> Result<Value, NgsiError> {
-        let unavailable =
-            |why: &str| NgsiError::new(Fault::LdContextNotAvailable, format!("{} cannot be read: {why}", kenroku_ngsi_ld::check::short(url)));
+        let unavailable = |why: &str| {
+            NgsiError::new(
+                Fault::LdContextNotAvailable,
+                format!("{} cannot be read: {why}", kenroku_ngsi_ld::check::short(url)),
+            )
+        };
         if !self.allow_private && !is_public(url).await {
             return Err(unavailable("it is no public address"));
         }
         let got = tokio::time::timeout(self.wait, self.out.get(url, Caller::Nobody)).await;
-        let got = got.map_err(|_| unavailable("it took too long"))?.map_err(|e| unavailable(&e.to_string()))?;
+        let got =
+            got.map_err(|_| unavailable("it took too long"))?.map_err(|e| unavailable(&e.to_string()))?;
         if !got.is_ok() {
             return Err(unavailable(&format!("it answered {}", got.status)));
         }
@@ -160,7 +175,13 @@ impl Contexts {
     }
 
     /// An address for words that stand in several contexts: a context of ours that holds them all.
-    pub(crate) async fn address_of(&self, app: &App, tenant: Tenant, base: &str, names: &Names) -> Result<String, crate::http::Failed> {
+    pub(crate) async fn address_of(
+        &self,
+        app: &App,
+        tenant: Tenant,
+        base: &str,
+        names: &Names,
+    ) -> Result<String, crate::http::Failed> {
         let body = json!({ "@context": names.to_json() }).to_string();
         let id = digest(&body);
         let mut tx = app.db().begin().await?;
@@ -191,7 +212,6 @@ fn digest(text: &str) -> String {
     format!("{h:032x}")
 }
 
-
 /// Whether every address of the host lies outside (RFC 6890).
 pub(crate) async fn is_public(url: &str) -> bool {
     let Ok(url) = url::Url::parse(url) else { return false };
@@ -214,14 +234,25 @@ fn outside(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(v4) => {
             let o = v4.octets();
-            !(v4.is_loopback() || v4.is_private() || v4.is_link_local() || v4.is_unspecified() || v4.is_multicast() || v4.is_broadcast()
-                || (o[0] == 100 && (64..128).contains(&o[1])) || o[0] == 0 || (o[0] == 198 && (18..20).contains(&o[1])))
+            !(v4.is_loopback()
+                || v4.is_private()
+                || v4.is_link_local()
+                || v4.is_unspecified()
+                || v4.is_multicast()
+                || v4.is_broadcast()
+                || (o[0] == 100 && (64..128).contains(&o[1]))
+                || o[0] == 0
+                || (o[0] == 198 && (18..20).contains(&o[1])))
         }
         IpAddr::V6(v6) => match v6.to_ipv4_mapped() {
             Some(v4) => outside(IpAddr::V4(v4)),
             None => {
                 let s = v6.segments()[0];
-                !(v6.is_loopback() || v6.is_unspecified() || v6.is_multicast() || (s & 0xfe00) == 0xfc00 || (s & 0xffc0) == 0xfe80)
+                !(v6.is_loopback()
+                    || v6.is_unspecified()
+                    || v6.is_multicast()
+                    || (s & 0xfe00) == 0xfc00
+                    || (s & 0xffc0) == 0xfe80)
             }
         },
     }
@@ -233,7 +264,16 @@ mod tests {
 
     #[tokio::test]
     async fn addresses_inside_are_not_called() {
-        for inside in ["http://127.0.0.1/x", "https://10.1.2.3/x", "https://192.168.0.1/", "https://[::1]/", "https://169.254.169.254/", "https://[::ffff:10.0.0.1]/", "https://100.64.0.1/", "not an address"] {
+        for inside in [
+            "http://127.0.0.1/x",
+            "https://10.1.2.3/x",
+            "https://192.168.0.1/",
+            "https://[::1]/",
+            "https://169.254.169.254/",
+            "https://[::ffff:10.0.0.1]/",
+            "https://100.64.0.1/",
+            "not an address",
+        ] {
             assert!(!is_public(inside).await, "{inside}");
         }
         assert!(is_public("https://203.0.114.1/x").await);

@@ -68,7 +68,12 @@ fn space(parts: &Parts, broker: &Broker, app: &App) -> Result<Space, NgsiError> 
         return Ok(Space { tenant: broker.settings.default_tenant, named: None });
     };
     let name = header.to_str().unwrap_or_default();
-    let unknown = || NgsiError::new(Fault::NonexistentTenant, format!("“{}” is not the code of a tenant here", kenroku_ngsi_ld::check::short(name)));
+    let unknown = || {
+        NgsiError::new(
+            Fault::NonexistentTenant,
+            format!("“{}” is not the code of a tenant here", kenroku_ngsi_ld::check::short(name)),
+        )
+    };
     let tenant = tenant_named(name).ok_or_else(unknown)?;
     let known = tenant == broker.settings.default_tenant
         || broker.settings.open.contains(&tenant)
@@ -76,8 +81,14 @@ fn space(parts: &Parts, broker: &Broker, app: &App) -> Result<Space, NgsiError> 
     if known { Ok(Space { tenant, named: Some(name.to_owned()) }) } else { Err(unknown()) }
 }
 
-async fn enter<P: Permission<On = BrokerData>>(parts: &mut Parts, app: &App, open: fn(&Broker, Tenant) -> bool) -> Result<Space, Closed> {
-    let broker = app.get::<Broker>().map_err(|e| Closed::Ngsi(NgsiError::new(Fault::InternalError, e.0.title.to_string())))?;
+async fn enter<P: Permission<On = BrokerData>>(
+    parts: &mut Parts,
+    app: &App,
+    open: fn(&Broker, Tenant) -> bool,
+) -> Result<Space, Closed> {
+    let broker = app
+        .get::<Broker>()
+        .map_err(|e| Closed::Ngsi(NgsiError::new(Fault::InternalError, e.0.title.to_string())))?;
     let space = space(parts, &broker, app).map_err(Closed::Ngsi)?;
     if open(&broker, space.tenant) {
         return Ok(space);
@@ -104,4 +115,3 @@ impl FromRequestParts<App> for Writer {
         enter::<WriteEntities>(parts, app, open).await.map(Writer)
     }
 }
-

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use kenroku_http::App;
 use kenroku_ngsi_ld::fragment::{Change, Outcome};
 use kenroku_ngsi_ld::query::{Links, Order, Selection, order};
-use kenroku_ngsi_ld::{Entity, Fault, NgsiError};
+use kenroku_ngsi_ld::{Attr, Entity, Fault, Kind, NgsiError};
 use kenroku_store::Tx;
 use kenroku_types::Tenant;
 
@@ -32,7 +32,11 @@ pub(crate) async fn one(app: &App, tx: &mut Tx, tenant: Tenant, id: &str) -> Res
 pub(crate) async fn create(app: &App, tx: &mut Tx, tenant: Tenant, mut e: Entity) -> Result<Entity, Failed> {
     let now = app.env().now();
     if sql::exists(tx, tenant, &e.id, now).await? {
-        return Err(NgsiError::new(Fault::AlreadyExists, format!("{} exists already", kenroku_ngsi_ld::check::short(&e.id))).into());
+        return Err(NgsiError::new(
+            Fault::AlreadyExists,
+            format!("{} exists already", kenroku_ngsi_ld::check::short(&e.id)),
+        )
+        .into());
     }
     let outcome = kenroku_ngsi_ld::fragment::create(&mut e, now);
     save(app, tx, tenant, None, &e, &outcome.changes).await?;
@@ -40,19 +44,41 @@ pub(crate) async fn create(app: &App, tx: &mut Tx, tenant: Tenant, mut e: Entity
 }
 
 /// Writes an entity that was changed, with its history.
-pub(crate) async fn save(app: &App, tx: &mut Tx, tenant: Tenant, old: Option<&Entity>, e: &Entity, changes: &[Change]) -> Result<(), Failed> {
+pub(crate) async fn save(
+    app: &App,
+    tx: &mut Tx,
+    tenant: Tenant,
+    old: Option<&Entity>,
+    e: &Entity,
+    changes: &[Change],
+) -> Result<(), Failed> {
     sql::put(tx, tenant, old, e).await?;
     sql::put_past(tx, tenant, e).await?;
     remember(app, tx, tenant, &e.id, changes).await
 }
 
-async fn remember(app: &App, tx: &mut Tx, tenant: Tenant, id: &str, changes: &[Change]) -> Result<(), Failed> {
+async fn remember(
+    app: &App,
+    tx: &mut Tx,
+    tenant: Tenant,
+    id: &str,
+    changes: &[Change],
+) -> Result<(), Failed> {
     let now = app.env().now();
     for c in changes {
         let mut a = match (&c.after, &c.before) {
             (Some(a), _) => a.clone(),
             (None, Some(b)) => {
-                let mut gone = b.clone();
+                // What is left of a deleted attribute is that it was deleted (§4.5.6, NGSI-LD Null).
+                let null = serde_json::json!(kenroku_ngsi_ld::NULL);
+                let value = if b.kind == Kind::LanguageProperty {
+                    serde_json::json!({ "@none": null })
+                } else {
+                    null
+                };
+                let mut gone = Attr::new(b.kind, value);
+                gone.dataset_id.clone_from(&b.dataset_id);
+                gone.created_at = b.created_at;
                 gone.deleted_at = Some(now);
                 gone.modified_at = Some(now);
                 gone
@@ -84,7 +110,13 @@ pub(crate) async fn change(
 }
 
 /// Deletes an entity that must be there.
-pub(crate) async fn delete(app: &App, broker: &Broker, tx: &mut Tx, tenant: Tenant, id: &str) -> Result<(), Failed> {
+pub(crate) async fn delete(
+    app: &App,
+    broker: &Broker,
+    tx: &mut Tx,
+    tenant: Tenant,
+    id: &str,
+) -> Result<(), Failed> {
     let mut e = one(app, tx, tenant, id).await?;
     sql::delete(tx, tenant, id).await?;
     if broker.settings.forget_with_entity {
@@ -115,7 +147,11 @@ pub(crate) struct Found {
 }
 
 pub(crate) fn narrow(s: &Selection) -> Narrow {
-    Narrow { ids: s.ids.clone(), types: s.types.as_ref().and_then(kenroku_ngsi_ld::query::TypeQ::any_of), attrs: s.attrs.clone() }
+    Narrow {
+        ids: s.ids.clone(),
+        types: s.types.as_ref().and_then(kenroku_ngsi_ld::query::TypeQ::any_of),
+        attrs: s.attrs.clone(),
+    }
 }
 
 /// Linked entities: those that are asked for and not at hand are noted, read, and the question is asked again.
@@ -138,7 +174,13 @@ impl Links for Near {
 }
 
 /// Those of `batch` that the selection means.
-async fn decide(app: &App, tx: &mut Tx, tenant: Tenant, s: &Selection, batch: Vec<Entity>) -> Result<Vec<Entity>, Failed> {
+async fn decide(
+    app: &App,
+    tx: &mut Tx,
+    tenant: Tenant,
+    s: &Selection,
+    batch: Vec<Entity>,
+) -> Result<Vec<Entity>, Failed> {
     let mut known = BTreeMap::new();
     for _ in 0..8 {
         let near = Near { known, wanted: RefCell::default() };
@@ -157,7 +199,13 @@ async fn decide(app: &App, tx: &mut Tx, tenant: Tenant, s: &Selection, batch: Ve
 }
 
 /// Answers a query.
-pub(crate) async fn find(app: &App, tx: &mut Tx, tenant: Tenant, s: &Selection, part: &Part) -> Result<Found, Failed> {
+pub(crate) async fn find(
+    app: &App,
+    tx: &mut Tx,
+    tenant: Tenant,
+    s: &Selection,
+    part: &Part,
+) -> Result<Found, Failed> {
     let n = narrow(s);
     let now = app.env().now();
     let mut found = Vec::new();
@@ -165,7 +213,11 @@ pub(crate) async fn find(app: &App, tx: &mut Tx, tenant: Tenant, s: &Selection, 
     let sorted = !part.order.is_empty();
     let exact = s.q.is_none() && s.geo.is_none() && s.scope.is_none() && s.id_pattern.is_none();
     loop {
-        let size = if exact && !sorted { BATCH.min((part.offset + part.limit + 1 - seen.min(part.offset + part.limit)) as i64) } else { BATCH };
+        let size = if exact && !sorted {
+            BATCH.min((part.offset + part.limit + 1 - seen.min(part.offset + part.limit)) as i64)
+        } else {
+            BATCH
+        };
         let batch = sql::page(tx, tenant, &n, &after, size.max(1), now).await?;
         let full = batch.len() as i64 == size.max(1);
         let Some(last) = batch.last() else { break };
@@ -181,7 +233,11 @@ pub(crate) async fn find(app: &App, tx: &mut Tx, tenant: Tenant, s: &Selection, 
             }
         }
         if found.len() > SORTED {
-            return Err(NgsiError::new(Fault::TooComplexQuery, format!("at most {SORTED} entities can be ordered; ask for fewer")).into());
+            return Err(NgsiError::new(
+                Fault::TooComplexQuery,
+                format!("at most {SORTED} entities can be ordered; ask for fewer"),
+            )
+            .into());
         }
         if !full || (more && !(part.count && !exact) && !sorted) {
             break;
@@ -189,7 +245,9 @@ pub(crate) async fn find(app: &App, tx: &mut Tx, tenant: Tenant, s: &Selection, 
     }
     let count = match part.count {
         false => None,
-        true if exact && !sorted && more => Some(usize::try_from(sql::count(tx, tenant, &n, now).await?).unwrap_or(0)),
+        true if exact && !sorted && more => {
+            Some(usize::try_from(sql::count(tx, tenant, &n, now).await?).unwrap_or(0))
+        }
         true => Some(seen),
     };
     if sorted {

@@ -94,13 +94,23 @@ impl FromRequest<App> for Call {
     async fn from_request(req: Request, app: &App) -> Result<Self, Failed> {
         let broker = app.get::<Broker>()?;
         let (mut parts, body) = req.into_parts();
-        let params = RawPathParams::from_request_parts(&mut parts, app).await.map_err(|_| Failed::Status(StatusCode::BAD_REQUEST))?;
+        let params = RawPathParams::from_request_parts(&mut parts, app)
+            .await
+            .map_err(|_| Failed::Status(StatusCode::BAD_REQUEST))?;
         let path = params.iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect();
         let mut query = BTreeMap::new();
         for (k, v) in url::form_urlencoded::parse(parts.uri.query().unwrap_or_default().as_bytes()) {
-            query.entry(k.into_owned()).and_modify(|old: &mut String| { old.push(','); old.push_str(&v); }).or_insert_with(|| v.to_string());
+            query
+                .entry(k.into_owned())
+                .and_modify(|old: &mut String| {
+                    old.push(',');
+                    old.push_str(&v);
+                })
+                .or_insert_with(|| v.to_string());
         }
-        let body = axum::body::to_bytes(body, usize::MAX).await.map_err(|_| Failed::Status(StatusCode::BAD_REQUEST))?;
+        let body = axum::body::to_bytes(body, usize::MAX)
+            .await
+            .map_err(|_| Failed::Status(StatusCode::BAD_REQUEST))?;
         let uri_path = parts.uri.path().to_owned();
         Ok(Call { path, query, headers: parts.headers, body, app: app.clone(), broker, uri_path })
     }
@@ -118,20 +128,25 @@ impl Call {
     /// Refuses parameters that the operation does not know (§6.3.20).
     pub fn allow(&self, known: &[&[&str]]) -> Result<(), NgsiError> {
         match self.query.keys().find(|k| !known.iter().any(|list| list.contains(&k.as_str()))) {
-            Some(k) => Err(NgsiError::request(format!("“{}” is no parameter of this operation", kenroku_ngsi_ld::check::short(k)))),
+            Some(k) => Err(NgsiError::request(format!(
+                "“{}” is no parameter of this operation",
+                kenroku_ngsi_ld::check::short(k)
+            ))),
             None => Ok(()),
         }
     }
 
     pub fn list(&self, name: &str) -> Vec<String> {
-        self.get(name).map(|v| v.split(',').filter(|s| !s.is_empty()).map(ToOwned::to_owned).collect()).unwrap_or_default()
+        self.get(name)
+            .map(|v| v.split(',').filter(|s| !s.is_empty()).map(ToOwned::to_owned).collect())
+            .unwrap_or_default()
     }
 
     pub fn flag(&self, name: &str) -> Result<bool, NgsiError> {
         match self.get(name) {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
-            Some(other) => Err(NgsiError::request(format!("{name} is true or false, not “{other}”"))),
+            Some(other) => Err(NgsiError::data(format!("{name} is true or false, not “{other}”"))),
         }
     }
 
@@ -139,9 +154,30 @@ impl Call {
         self.get("options").is_some_and(|o| o.split(',').any(|x| x == name))
     }
 
+    /// Refuses options and formats that nobody knows (§6.3.20).
+    pub fn known_forms(&self, temporal: bool) -> Result<(), NgsiError> {
+        let known = |o: &str| {
+            matches!(o, "normalized" | "concise" | "keyValues" | "simplified" | "sysAttrs")
+                || (temporal && matches!(o, "temporalValues" | "aggregatedValues"))
+        };
+        let options = self.list("options");
+        match self.get("format").into_iter().chain(options.iter().map(String::as_str)).find(|o| !known(o)) {
+            Some(o) => Err(NgsiError::request(format!(
+                "“{}” is no format or option of this operation",
+                kenroku_ngsi_ld::check::short(o)
+            ))),
+            None => Ok(()),
+        }
+    }
+
     pub fn number(&self, name: &str) -> Result<Option<usize>, NgsiError> {
         let Some(v) = self.get(name) else { return Ok(None) };
-        v.parse().map(Some).map_err(|_| NgsiError::request(format!("{name} is a whole number, not “{}”", kenroku_ngsi_ld::check::short(v))))
+        v.parse().map(Some).map_err(|_| {
+            NgsiError::request(format!(
+                "{name} is a whole number, not “{}”",
+                kenroku_ngsi_ld::check::short(v)
+            ))
+        })
     }
 
     fn header(&self, name: header::HeaderName) -> &str {
@@ -158,7 +194,9 @@ impl Call {
         for part in text.split(',') {
             let mut it = part.split(';');
             let name = it.next().unwrap_or_default().trim();
-            let q = it.find_map(|p| p.trim().strip_prefix("q=").and_then(|q| q.parse::<f32>().ok())).unwrap_or(1.0);
+            let q = it
+                .find_map(|p| p.trim().strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()))
+                .unwrap_or(1.0);
             let found = match name {
                 "application/json" | "*/*" | "application/*" => Media::Json,
                 "application/ld+json" => Media::LdJson,
@@ -212,21 +250,31 @@ impl Call {
             "application/merge-patch+json" if merge => false,
             _ => return Err(Failed::Status(StatusCode::UNSUPPORTED_MEDIA_TYPE)),
         };
-        let value: Value = serde_json::from_slice(&self.body)
-            .map_err(|e| NgsiError::request(format!("the body is not valid JSON: {}", kenroku_ngsi_ld::check::short(&e.to_string()))))?;
+        let value: Value = serde_json::from_slice(&self.body).map_err(|e| {
+            NgsiError::request(format!(
+                "the body is not valid JSON: {}",
+                kenroku_ngsi_ld::check::short(&e.to_string())
+            ))
+        })?;
         let link = self.link();
         let inside = |v: &Value| v.get("@context").is_some();
         let any = inside(&value) || value.as_array().is_some_and(|a| a.iter().any(inside));
         if ld && link.is_some() {
-            return Err(NgsiError::data("with application/ld+json the @context stands in the body, not in a Link header").into());
+            return Err(NgsiError::data(
+                "with application/ld+json the @context stands in the body, not in a Link header",
+            )
+            .into());
         }
         if ld && !inside(&value) && !value.is_array() {
             return Err(NgsiError::data("with application/ld+json the @context stands in the body").into());
         }
-        if !ld && any && kind != "application/merge-patch+json" {
-            return Err(NgsiError::data("an @context in the body needs the content type application/ld+json").into());
+        if !ld && any && !value.is_array() && kind != "application/merge-patch+json" {
+            return Err(NgsiError::data(
+                "an @context in the body needs the content type application/ld+json",
+            )
+            .into());
         }
-        Ok((value, Given { ld: ld || any, link }))
+        Ok((value, Given { ld: ld || (any && kind == "application/merge-patch+json"), link }))
     }
 
     /// A body that is one document: with its words.
@@ -250,6 +298,11 @@ impl Given {
         self.ld && self.link.is_none()
     }
 
+    /// Whether contexts stand in the body.
+    pub fn in_body(&self) -> bool {
+        self.ld
+    }
+
     /// The context of this document.
     pub fn of(&self, doc: &Value) -> Value {
         match &self.link {
@@ -269,6 +322,10 @@ pub(crate) async fn answer(call: &Call, space: &Space, names: &Names, media: Med
             put_context(&mut body, names);
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/ld+json"));
         }
+        Media::GeoJson if !call.headers.get("prefer").is_some_and(|p| p.as_bytes() == b"body=json") => {
+            put_context(&mut body, names);
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/geo+json"));
+        }
         Media::Json | Media::GeoJson => {
             let kind = if media == Media::Json { "application/json" } else { "application/geo+json" };
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
@@ -276,7 +333,9 @@ pub(crate) async fn answer(call: &Call, space: &Space, names: &Names, media: Med
                 Some(url) => url.to_owned(),
                 None => call.broker.contexts.address_of(&call.app, space.tenant, &call.base(), names).await?,
             };
-            let link = format!("<{url}>; rel=\"http://www.w3.org/ns/json-ld#context\"; type=\"application/ld+json\"");
+            let link = format!(
+                "<{url}>; rel=\"http://www.w3.org/ns/json-ld#context\"; type=\"application/ld+json\""
+            );
             if let Ok(v) = HeaderValue::from_str(&link) {
                 headers.append(header::LINK, v);
             }

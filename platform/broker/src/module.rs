@@ -38,6 +38,8 @@ pub struct Settings {
     pub context_wait: Duration,
     /// Most entities on one page.
     pub page: usize,
+    /// Most instances of an attribute in one answer about the past.
+    pub instances: usize,
 }
 
 /// The broker's own services.
@@ -54,7 +56,10 @@ pub fn module() -> Module {
     Module::new("broker")
         .migrations(MIGRATIONS)
         .permissions(&[ReadEntities::META, WriteEntities::META])
-        .policies(include_str!("../policies/broker.cedar"), "データ連携基盤のデータを、だれが読み、だれが書けるか。")
+        .policies(
+            include_str!("../policies/broker.cedar"),
+            "データ連携基盤のデータを、だれが読み、だれが書けるか。",
+        )
         .routes(api::routes())
         .settings(&SETTINGS)
         .start(|builder| Box::pin(start(builder)))
@@ -71,7 +76,9 @@ pub fn tenant_named(name: &str) -> Option<Tenant> {
 async fn start(builder: &mut AppBuilder) -> Result<(), HookError> {
     let values = builder.get::<Values>().map_err(|e| e.0)?;
     let named = |n: String| {
-        tenant_named(&n).ok_or_else(|| HookError::from(format!("broker: “{n}” is no code of a local government and not “shared”")))
+        tenant_named(&n).ok_or_else(|| {
+            HookError::from(format!("broker: “{n}” is no code of a local government and not “shared”"))
+        })
     };
     let settings = Settings {
         default_tenant: named(values.text("broker.default_tenant")?)?,
@@ -81,13 +88,14 @@ async fn start(builder: &mut AppBuilder) -> Result<(), HookError> {
         forget_with_entity: values.bool("broker.forget_with_entity")?,
         context_wait: values.span("broker.context_wait")?,
         page: usize::try_from(values.int("broker.page")?).unwrap_or(1000),
+        instances: usize::try_from(values.int("broker.instances")?).unwrap_or(10_000),
     };
     let contexts = Contexts::new(&settings)?;
     builder.put(Broker { settings, contexts });
     Ok(())
 }
 
-const SETTINGS: [Setting; 7] = [
+const SETTINGS: [Setting; 8] = [
     Setting {
         key: "broker.default_tenant",
         kind: Kind::Text,
@@ -98,8 +106,8 @@ const SETTINGS: [Setting; 7] = [
     Setting {
         key: "broker.open",
         kind: Kind::List,
-        default: "[]",
-        demo: Some("[\"17000\"]"),
+        default: "",
+        demo: Some("17000"),
         about: "Tenants whose entities everybody may read without a key; codes of local governments, or shared.",
     },
     Setting {
@@ -136,5 +144,12 @@ const SETTINGS: [Setting; 7] = [
         default: "1000",
         demo: None,
         about: "Most entities in one answer.",
+    },
+    Setting {
+        key: "broker.instances",
+        kind: Kind::Int(1, 1_000_000),
+        default: "10000",
+        demo: None,
+        about: "Most instances of an attribute in one answer about the past; what is behind them is asked for by time (206).",
     },
 ];

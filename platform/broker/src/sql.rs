@@ -19,8 +19,12 @@ pub struct Narrow {
     pub attrs: Vec<String>,
 }
 
-const GET: &Sql = sql!("select doc from broker_entity where tenant = $1 and id = $2 and (expires_at is null or expires_at > $3)");
-const EXISTS: &Sql = sql!("select cast(1 as bigint) from broker_entity where tenant = $1 and id = $2 and (expires_at is null or expires_at > $3)");
+const GET: &Sql = sql!(
+    "select doc from broker_entity where tenant = $1 and id = $2 and (expires_at is null or expires_at > $3)"
+);
+const EXISTS: &Sql = sql!(
+    "select cast(1 as bigint) from broker_entity where tenant = $1 and id = $2 and (expires_at is null or expires_at > $3)"
+);
 const PUT: &Sql = sql!(
     "insert into broker_entity (tenant, id, doc, created_at, modified_at, expires_at) values ($1, $2, $3, $4, $5, $6)
      on conflict (tenant, id) do update set doc = excluded.doc, created_at = excluded.created_at,
@@ -50,11 +54,13 @@ pub async fn exists(tx: &mut Tx, tenant: Tenant, id: &str, now: Timestamp) -> Re
 }
 
 fn read(doc: &str) -> Result<Entity> {
-    serde_json::from_str(doc).map_err(|e| kenroku_store::Error::Other(format!("an entity cannot be read: {e}")))
+    serde_json::from_str(doc)
+        .map_err(|e| kenroku_store::Error::Other(format!("an entity cannot be read: {e}")))
 }
 
 fn written<T: serde::Serialize>(v: &T) -> Result<String> {
-    serde_json::to_string(v).map_err(|e| kenroku_store::Error::Other(format!("an entity cannot be written: {e}")))
+    serde_json::to_string(v)
+        .map_err(|e| kenroku_store::Error::Other(format!("an entity cannot be written: {e}")))
 }
 
 /// Writes an entity; `old` is what was there, so that only index rows that change are written.
@@ -125,15 +131,23 @@ fn narrowed<'a>(head: &'static str, tenant: Tenant, n: &'a Narrow, now: Timestam
 ///
 /// # Errors
 /// The store's.
-pub async fn page(tx: &mut Tx, tenant: Tenant, n: &Narrow, after: &str, limit: i64, now: Timestamp) -> Result<Vec<Entity>> {
+pub async fn page(
+    tx: &mut Tx,
+    tenant: Tenant,
+    n: &Narrow,
+    after: &str,
+    limit: i64,
+    now: Timestamp,
+) -> Result<Vec<Entity>> {
     // A single type is walked in its own index, so that `limit` reads as many rows and no more.
-    let rows: Vec<(String,)> = if let (Some([one]), true) = (n.types.as_deref(), n.ids.is_empty() && n.attrs.is_empty()) {
-        tx.all(OF_TYPE, params![tenant, one, after, now, limit]).await?
-    } else {
-        let mut b = narrowed("select e.doc from broker_entity e where e.tenant = ", tenant, n, now);
-        b.push(" and e.id > ").bind(after).push(" order by e.id limit ").bind(limit);
-        tx.all_dyn(&b).await?
-    };
+    let rows: Vec<(String,)> =
+        if let (Some([one]), true) = (n.types.as_deref(), n.ids.is_empty() && n.attrs.is_empty()) {
+            tx.all(OF_TYPE, params![tenant, one, after, now, limit]).await?
+        } else {
+            let mut b = narrowed("select e.doc from broker_entity e where e.tenant = ", tenant, n, now);
+            b.push(" and e.id > ").bind(after).push(" order by e.id limit ").bind(limit);
+            tx.all_dyn(&b).await?
+        };
     rows.iter().map(|(doc,)| read(doc)).collect()
 }
 
@@ -167,7 +181,8 @@ pub struct TypeAttr {
 }
 row!(TypeAttr { kind, attr, kinds, entities });
 
-const TYPES: &Sql = sql!("select type, count(*) from broker_type where tenant = $1 group by type order by type");
+const TYPES: &Sql =
+    sql!("select type, count(*) from broker_type where tenant = $1 group by type order by type");
 const TYPE_ATTRS: &Sql = sql!(
     "select t.type, a.attr, a.kinds, count(*) from broker_type t join broker_attr a on a.tenant = t.tenant and a.id = t.id
      where t.tenant = $1 group by t.type, a.attr, a.kinds order by t.type, a.attr, a.kinds"
@@ -213,7 +228,9 @@ const ADD_CONTEXT: &Sql = sql!(
     "insert into broker_context (tenant, id, url, kind, body, created_at, used_at, hits) values ($1, $2, $3, $4, $5, $6, $7, $8)
      on conflict (tenant, id) do nothing"
 );
-const CONTEXT: &Sql = sql!("select id, url, kind, body, created_at, used_at, hits from broker_context where tenant = $1 and id = $2");
+const CONTEXT: &Sql = sql!(
+    "select id, url, kind, body, created_at, used_at, hits from broker_context where tenant = $1 and id = $2"
+);
 const CONTEXT_BY_URL: &Sql = sql!(
     "select id, url, kind, body, created_at, used_at, hits from broker_context where tenant = $1 and url = $2 order by id limit 1"
 );
@@ -221,8 +238,10 @@ const CONTEXTS: &Sql = sql!(
     "select id, url, kind, body, created_at, used_at, hits from broker_context where tenant = $1 order by created_at, id"
 );
 const DELETE_CONTEXT: &Sql = sql!("delete from broker_context where tenant = $1 and id = $2");
-const RENEW_CONTEXT: &Sql = sql!("update broker_context set body = $3, created_at = $4 where tenant = $1 and id = $2");
-const USED_CONTEXT: &Sql = sql!("update broker_context set hits = hits + 1, used_at = $3 where tenant = $1 and id = $2");
+const RENEW_CONTEXT: &Sql =
+    sql!("update broker_context set body = $3, created_at = $4 where tenant = $1 and id = $2");
+const USED_CONTEXT: &Sql =
+    sql!("update broker_context set hits = hits + 1, used_at = $3 where tenant = $1 and id = $2");
 
 /// Keeps a context.
 ///
@@ -295,10 +314,25 @@ const DELETE_INSTANCES: &Sql = sql!("delete from broker_instance where tenant = 
 ///
 /// # Errors
 /// The store's.
-pub async fn add_instance(tx: &mut Tx, tenant: Tenant, entity: &str, attr: &str, instance: Uuid, a: &kenroku_ngsi_ld::Attr) -> Result<()> {
+pub async fn add_instance(
+    tx: &mut Tx,
+    tenant: Tenant,
+    entity: &str,
+    attr: &str,
+    instance: Uuid,
+    a: &kenroku_ngsi_ld::Attr,
+) -> Result<()> {
     let at = a.observed_at.or(a.deleted_at).or(a.modified_at).or(a.created_at).unwrap_or(Timestamp::EPOCH);
     let dataset = a.dataset_id.as_deref().map_or(Val::Null, Val::from);
-    let p = [Val::from(tenant), Val::from(entity), Val::from(attr), Val::from(at), Val::from(instance), dataset, Val::from(written(a)?)];
+    let p = [
+        Val::from(tenant),
+        Val::from(entity),
+        Val::from(attr),
+        Val::from(at),
+        Val::from(instance),
+        dataset,
+        Val::from(written(a)?),
+    ];
     tx.execute(ADD_INSTANCE, &p).await.map(drop)
 }
 
@@ -310,7 +344,9 @@ pub async fn put_past(tx: &mut Tx, tenant: Tenant, e: &Entity) -> Result<()> {
     let head = Entity { attrs: kenroku_ngsi_ld::Attrs::new(), ..e.clone() };
     let created = e.created_at.unwrap_or(Timestamp::EPOCH);
     let modified = e.modified_at.unwrap_or(created);
-    tx.execute(PUT_PAST, params![tenant, &e.id, written(&head)?, created, modified, e.deleted_at]).await.map(drop)
+    tx.execute(PUT_PAST, params![tenant, &e.id, written(&head)?, created, modified, e.deleted_at])
+        .await
+        .map(drop)
 }
 
 /// Forgets an entity's history.
@@ -330,4 +366,79 @@ const ATTR_COUNT: &Sql = sql!("select count(*) from broker_attr where tenant = $
 /// The store's.
 pub async fn attr_count(tx: &mut Tx, tenant: Tenant, attr: &str) -> Result<i64> {
     Ok(tx.one::<(i64,)>(ATTR_COUNT, params![tenant, attr]).await?.0)
+}
+
+const PAST: &Sql = sql!("select doc from broker_past where tenant = $1 and id = $2");
+const PASTS: &Sql = sql!("select doc from broker_past where tenant = $1 and id > $2 order by id limit $3");
+const INSTANCES: &Sql = sql!(
+    "select attr, doc from broker_instance where tenant = $1 and entity = $2 order by attr, at, instance"
+);
+const INSTANCES_OF: &Sql = sql!(
+    "select instance, doc from broker_instance where tenant = $1 and entity = $2 and attr = $3 order by at, instance"
+);
+const DELETE_INSTANCE: &Sql =
+    sql!("delete from broker_instance where tenant = $1 and entity = $2 and attr = $3 and instance = $4");
+
+/// What is no attribute of an entity's history.
+///
+/// # Errors
+/// The store's.
+pub async fn past(tx: &mut Tx, tenant: Tenant, id: &str) -> Result<Option<Entity>> {
+    let row: Option<(String,)> = tx.opt(PAST, params![tenant, id]).await?;
+    row.map(|(doc,)| read(&doc)).transpose()
+}
+
+/// Entities with a history, behind `after` in the order of their ids.
+///
+/// # Errors
+/// The store's.
+pub async fn pasts(tx: &mut Tx, tenant: Tenant, after: &str, limit: i64) -> Result<Vec<Entity>> {
+    let rows: Vec<(String,)> = tx.all(PASTS, params![tenant, after, limit]).await?;
+    rows.iter().map(|(doc,)| read(doc)).collect()
+}
+
+fn instance(doc: &str) -> Result<kenroku_ngsi_ld::Attr> {
+    serde_json::from_str(doc)
+        .map_err(|e| kenroku_store::Error::Other(format!("an instance cannot be read: {e}")))
+}
+
+/// Every instance in an entity's history, with the attribute's name, oldest first.
+///
+/// # Errors
+/// The store's.
+pub async fn instances(
+    tx: &mut Tx,
+    tenant: Tenant,
+    entity: &str,
+) -> Result<Vec<(String, kenroku_ngsi_ld::Attr)>> {
+    let rows: Vec<(String, String)> = tx.all(INSTANCES, params![tenant, entity]).await?;
+    rows.into_iter().map(|(name, doc)| Ok((name, instance(&doc)?))).collect()
+}
+
+/// Every instance of one attribute, oldest first.
+///
+/// # Errors
+/// The store's.
+pub async fn instances_of(
+    tx: &mut Tx,
+    tenant: Tenant,
+    entity: &str,
+    attr: &str,
+) -> Result<Vec<(Uuid, kenroku_ngsi_ld::Attr)>> {
+    let rows: Vec<(Uuid, String)> = tx.all(INSTANCES_OF, params![tenant, entity, attr]).await?;
+    rows.into_iter().map(|(id, doc)| Ok((id, instance(&doc)?))).collect()
+}
+
+/// Removes one instance.
+///
+/// # Errors
+/// The store's.
+pub async fn delete_instance(
+    tx: &mut Tx,
+    tenant: Tenant,
+    entity: &str,
+    attr: &str,
+    instance: Uuid,
+) -> Result<bool> {
+    Ok(tx.execute(DELETE_INSTANCE, params![tenant, entity, attr, instance]).await? > 0)
 }

@@ -33,13 +33,25 @@ impl Compacting<'_, '_> {
         active.inverse().any(keyword).unwrap_or(keyword).to_owned()
     }
 
-    fn scoped(&self, active: &Context, term: &Term, propagate: bool, over: bool) -> Result<Option<Context>, Error> {
+    fn scoped(
+        &self,
+        active: &Context,
+        term: &Term,
+        propagate: bool,
+        over: bool,
+    ) -> Result<Option<Context>, Error> {
         let Some(local) = &term.context else { return Ok(None) };
         let how = How { override_protected: over, propagate, validate_scoped: true };
         self.processor.take(active, local, term.base.as_deref(), &mut Trail::default(), how).map(Some)
     }
 
-    fn element(&self, active: &Context, property: Option<&str>, element: &Value, depth: usize) -> Result<Value, Error> {
+    fn element(
+        &self,
+        active: &Context,
+        property: Option<&str>,
+        element: &Value,
+        depth: usize,
+    ) -> Result<Value, Error> {
         if depth > self.processor.limits().depth {
             return Err(Error::TooDeep(self.processor.limits().depth));
         }
@@ -53,7 +65,9 @@ impl Compacting<'_, '_> {
                     }
                 }
                 let c = property.and_then(|p| active.term(p)).map(|t| t.container).unwrap_or_default();
-                let keep = matches!(property, Some("@graph" | "@set")) || c.has(Container::LIST) || c.has(Container::SET);
+                let keep = matches!(property, Some("@graph" | "@set"))
+                    || c.has(Container::LIST)
+                    || c.has(Container::SET);
                 Ok(if out.len() == 1 && !keep { out.remove(0) } else { Value::Array(out) })
             }
             Value::Object(o) => self.object(active, property, o, depth),
@@ -61,7 +75,13 @@ impl Compacting<'_, '_> {
         }
     }
 
-    fn object(&self, active: &Context, property: Option<&str>, element: &Node, depth: usize) -> Result<Value, Error> {
+    fn object(
+        &self,
+        active: &Context,
+        property: Option<&str>,
+        element: &Node,
+        depth: usize,
+    ) -> Result<Value, Error> {
         let scope_term = property.and_then(|p| active.term(p)).cloned();
         let mut active = active.clone();
         if let Some(previous) = active.previous.clone()
@@ -92,8 +112,11 @@ impl Compacting<'_, '_> {
         }
         let type_scope = active.clone();
         if let Some(types) = element.get("@type") {
-            let mut names: Vec<String> =
-                items(types).iter().filter_map(Value::as_str).map(|t| self.iri(&type_scope, t, None, true, false)).collect();
+            let mut names: Vec<String> = items(types)
+                .iter()
+                .filter_map(Value::as_str)
+                .map(|t| self.iri(&type_scope, t, None, true, false))
+                .collect();
             names.sort_unstable();
             for n in names {
                 if let Some(t) = type_scope.term(&n)
@@ -108,7 +131,9 @@ impl Compacting<'_, '_> {
         for (name, value) in element {
             match name.as_str() {
                 "@id" => {
-                    let id = value.as_str().map_or(Value::Null, |v| Value::String(self.iri(&active, v, None, false, false)));
+                    let id = value
+                        .as_str()
+                        .map_or(Value::Null, |v| Value::String(self.iri(&active, v, None, false, false)));
                     result.insert(self.name(&active, "@id"), id);
                 }
                 "@type" => {
@@ -124,7 +149,10 @@ impl Compacting<'_, '_> {
                     }
                 }
                 "@reverse" => self.reverse(&active, value, &mut result, depth)?,
-                "@index" if property.and_then(|p| active.term(p)).is_some_and(|t| t.container.has(Container::INDEX)) => {}
+                "@index"
+                    if property
+                        .and_then(|p| active.term(p))
+                        .is_some_and(|t| t.container.has(Container::INDEX)) => {}
                 "@direction" | "@index" | "@language" | "@value" => {
                     result.insert(self.name(&active, name), value.clone());
                 }
@@ -135,7 +163,9 @@ impl Compacting<'_, '_> {
     }
 
     fn reverse(&self, active: &Context, value: &Value, result: &mut Node, depth: usize) -> Result<(), Error> {
-        let Value::Object(mut made) = self.element(active, Some("@reverse"), value, depth + 1)? else { return Ok(()) };
+        let Value::Object(mut made) = self.element(active, Some("@reverse"), value, depth + 1)? else {
+            return Ok(());
+        };
         let back: Vec<String> =
             made.keys().filter(|k| active.term(k).is_some_and(|t| t.reverse)).cloned().collect();
         for k in back {
@@ -193,8 +223,12 @@ impl Compacting<'_, '_> {
                     Some(v) => v,
                     None => continue,
                 };
-            } else if c.has(Container::LANGUAGE) || c.has(Container::INDEX) || c.has(Container::ID) || c.has(Container::TYPE) {
-                self.into_map(active, &key, c, item, made, result, as_array, depth)?;
+            } else if c.has(Container::LANGUAGE)
+                || c.has(Container::INDEX)
+                || c.has(Container::ID)
+                || c.has(Container::TYPE)
+            {
+                self.put_in_map(active, &key, c, item, made, result, as_array, depth)?;
                 continue;
             }
             as_array |= made.as_array().is_some_and(Vec::is_empty);
@@ -246,7 +280,7 @@ impl Compacting<'_, '_> {
         Ok(Some(Value::Object(object)))
     }
 
-    fn into_map(
+    fn put_in_map(
         &self,
         active: &Context,
         key: &str,
@@ -352,9 +386,10 @@ impl Compacting<'_, '_> {
         }
         let Some(inner) = value.get("@value") else { return Value::Object(value.clone()) };
         let own_type = value.get("@type").and_then(Value::as_str);
-        let rest_is_index = value
-            .keys()
-            .all(|k| matches!(k.as_str(), "@value" | "@type" | "@language" | "@direction") || (k == "@index" && indexed));
+        let rest_is_index = value.keys().all(|k| {
+            matches!(k.as_str(), "@value" | "@type" | "@language" | "@direction")
+                || (k == "@index" && indexed)
+        });
         if own_type.is_some() && own_type == kind && rest_is_index {
             return inner.clone();
         }
@@ -364,10 +399,14 @@ impl Compacting<'_, '_> {
                 return inner.clone();
             }
             let language = term.and_then(|t| t.language.clone()).unwrap_or_else(|| active.language.clone());
-            let direction = term.and_then(|t| t.direction.clone()).unwrap_or_else(|| active.direction.clone());
+            let direction =
+                term.and_then(|t| t.direction.clone()).unwrap_or_else(|| active.direction.clone());
             let own_language = value.get("@language").and_then(Value::as_str).map(str::to_ascii_lowercase);
             let own_direction = value.get("@direction").and_then(Value::as_str).map(ToOwned::to_owned);
-            if kind.is_none_or(|k| k == "@id" || k == "@vocab") && own_language == language.map(|l| l.to_ascii_lowercase()) && own_direction == direction {
+            if kind.is_none_or(|k| k == "@id" || k == "@vocab")
+                && own_language == language.map(|l| l.to_ascii_lowercase())
+                && own_direction == direction
+            {
                 return inner.clone();
             }
         }
@@ -499,7 +538,9 @@ impl Sought {
         preferred.push("@any".to_owned());
         let tails: Vec<String> = preferred
             .iter()
-            .filter_map(|p| p.split_once('_').filter(|(_, d)| matches!(*d, "ltr" | "rtl")).map(|(_, d)| format!("_{d}")))
+            .filter_map(|p| {
+                p.split_once('_').filter(|(_, d)| matches!(*d, "ltr" | "rtl")).map(|(_, d)| format!("_{d}"))
+            })
             .collect();
         preferred.extend(tails);
         Sought { containers: containers.into_iter().map(ToOwned::to_owned).collect(), by_type, preferred }
@@ -537,6 +578,7 @@ fn common(active: &Context, list: &[Value]) -> (bool, String) {
             Some(_) => {}
         }
     }
-    let (language, kind) = (language.unwrap_or_else(|| "@none".to_owned()), kind.unwrap_or_else(|| "@none".to_owned()));
+    let (language, kind) =
+        (language.unwrap_or_else(|| "@none".to_owned()), kind.unwrap_or_else(|| "@none".to_owned()));
     if kind == "@none" { (false, language) } else { (true, kind) }
 }

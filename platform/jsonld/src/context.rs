@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use serde_json::{Map, Value};
 
-use crate::define::{Defining, Defined, Term};
+use crate::define::{Defined, Defining, Term};
 use crate::inverse::Inverse;
 use crate::{Error, iri};
 
@@ -137,9 +137,8 @@ impl Context {
                 None => true,
                 Some(t) => valueless && t.iri.as_deref() == Some(iri),
             };
-            let shorter = best
-                .as_ref()
-                .is_none_or(|b| (candidate.len(), candidate.as_str()) < (b.len(), b.as_str()));
+            let shorter =
+                best.as_ref().is_none_or(|b| (candidate.len(), candidate.as_str()) < (b.len(), b.as_str()));
             if free && shorter {
                 best = Some(candidate);
             }
@@ -365,7 +364,9 @@ impl<'d> Processor<'d> {
             return Err(Error::Overflow(url));
         }
         let document = self.documents.get(&url).ok_or_else(|| Error::Missing(url.clone()))?;
-        let Some(Value::Object(inner)) = document.get("@context") else { return Err(Error::InvalidRemote(url)) };
+        let Some(Value::Object(inner)) = document.get("@context") else {
+            return Err(Error::InvalidRemote(url));
+        };
         if inner.contains_key("@import") {
             return Err(Error::invalid("invalid context entry", "@import"));
         }

@@ -74,10 +74,11 @@ impl Container {
             all = all.with(*one);
         }
         let main = Container(all.0 & !Self::SET.0);
-        let fine = matches!(main, Container(0) | Self::LANGUAGE | Self::INDEX | Self::ID | Self::TYPE | Self::GRAPH)
-            || all == Self::LIST
-            || main == Self::GRAPH.with(Self::ID)
-            || main == Self::GRAPH.with(Self::INDEX);
+        let fine =
+            matches!(main, Container(0) | Self::LANGUAGE | Self::INDEX | Self::ID | Self::TYPE | Self::GRAPH)
+                || all == Self::LIST
+                || main == Self::GRAPH.with(Self::ID)
+                || main == Self::GRAPH.with(Self::INDEX);
         if fine { Ok(all) } else { Err(wrong()) }
     }
 }
@@ -130,11 +131,26 @@ pub(crate) struct Defining<'a, 'd> {
 }
 
 const ENTRIES: [&str; 11] = [
-    "@id", "@reverse", "@container", "@context", "@direction", "@index", "@language", "@nest", "@prefix", "@protected", "@type",
+    "@id",
+    "@reverse",
+    "@container",
+    "@context",
+    "@direction",
+    "@index",
+    "@language",
+    "@nest",
+    "@prefix",
+    "@protected",
+    "@type",
 ];
 
 impl Defining<'_, '_> {
-    pub(crate) fn term(&mut self, active: &mut Context, term: &str, defined: &mut Defined) -> Result<(), Error> {
+    pub(crate) fn term(
+        &mut self,
+        active: &mut Context,
+        term: &str,
+        defined: &mut Defined,
+    ) -> Result<(), Error> {
         match defined.get(term) {
             Some(true) => return Ok(()),
             Some(false) => return Err(Error::invalid("cyclic IRI mapping", term)),
@@ -195,7 +211,12 @@ impl Defining<'_, '_> {
     }
 
     /// An IRI while terms are still being defined: what it rests on is defined first.
-    fn iri(&mut self, active: &mut Context, name: &str, defined: &mut Defined) -> Result<Option<String>, Error> {
+    fn iri(
+        &mut self,
+        active: &mut Context,
+        name: &str,
+        defined: &mut Defined,
+    ) -> Result<Option<String>, Error> {
         let needs = |n: &str, d: &Defined| self.local.contains_key(n) && d.get(n) != Some(&true);
         let whole = needs(name, defined);
         let front = split(name).map(|(p, _)| p.to_owned()).filter(|p| needs(p, defined));
@@ -273,13 +294,16 @@ impl Defining<'_, '_> {
                     return Ok(false);
                 }
                 let expanded = self.iri(active, name, defined)?.ok_or_else(wrong)?;
-                if !iri::is_keyword(&expanded) && !iri::is_absolute(&expanded) && !expanded.starts_with("_:") {
+                if !iri::is_keyword(&expanded) && !iri::is_absolute(&expanded) && !expanded.starts_with("_:")
+                {
                     return Err(wrong());
                 }
                 if expanded == "@context" {
                     return Err(Error::invalid("invalid keyword alias", term));
                 }
-                if term.char_indices().skip(1).any(|(i, c)| c == ':' && i + 1 < term.len()) || term.contains('/') {
+                if term.char_indices().skip(1).any(|(i, c)| c == ':' && i + 1 < term.len())
+                    || term.contains('/')
+                {
                     defined.insert(term.to_owned(), true);
                     if self.iri(active, term, defined)?.as_deref() != Some(&expanded) {
                         return Err(wrong());
@@ -365,7 +389,9 @@ impl Defining<'_, '_> {
         }
         match value.get("@prefix") {
             None => {}
-            Some(_) if term.contains([':', '/']) => return Err(Error::invalid("invalid term definition", term)),
+            Some(_) if term.contains([':', '/']) => {
+                return Err(Error::invalid("invalid term definition", term));
+            }
             Some(Value::Bool(b)) => {
                 made.prefix = *b;
                 if *b && made.iri.as_deref().is_some_and(iri::is_keyword) {

@@ -29,7 +29,13 @@ struct Expanding<'p, 'd> {
 type Node = Map<String, Value>;
 
 impl Expanding<'_, '_> {
-    fn scoped(&self, active: &Context, term: &Term, propagate: bool, over: bool) -> Result<Option<Context>, Error> {
+    fn scoped(
+        &self,
+        active: &Context,
+        term: &Term,
+        propagate: bool,
+        over: bool,
+    ) -> Result<Option<Context>, Error> {
         let Some(local) = &term.context else { return Ok(None) };
         let how = How { override_protected: over, propagate, validate_scoped: true };
         self.processor.take(active, local, term.base.as_deref(), &mut Trail::default(), how).map(Some)
@@ -212,14 +218,11 @@ impl Expanding<'_, '_> {
                 add(result, "@included", Value::Array(v), true);
             }
             "@value" => {
-                let v = if f.input_type.as_deref() == Some("@json") {
-                    value.clone()
-                } else if value.is_null() || !(value.is_array() || value.is_object()) {
-                    value.clone()
-                } else {
+                let json = f.input_type.as_deref() == Some("@json");
+                if !json && (value.is_array() || value.is_object()) {
                     return Err(wrong("invalid value object value"));
-                };
-                put(result, v);
+                }
+                put(result, value.clone());
             }
             "@language" => {
                 let l = value.as_str().ok_or_else(|| wrong("invalid language-tagged string"))?;
@@ -258,7 +261,8 @@ impl Expanding<'_, '_> {
         if !value.is_object() {
             return Err(Error::invalid("invalid @reverse value", value.to_string()));
         }
-        let Value::Object(mut made) = self.element(f.active, Some("@reverse"), value, f.depth + 1, false)? else {
+        let Value::Object(mut made) = self.element(f.active, Some("@reverse"), value, f.depth + 1, false)?
+        else {
             return Ok(());
         };
         if let Some(Value::Object(back)) = made.remove("@reverse") {
@@ -283,7 +287,14 @@ impl Expanding<'_, '_> {
         Ok(())
     }
 
-    fn property(&self, f: &Frame<'_>, key: &str, name: &str, value: &Value, result: &mut Node) -> Result<(), Error> {
+    fn property(
+        &self,
+        f: &Frame<'_>,
+        key: &str,
+        name: &str,
+        value: &Value,
+        result: &mut Node,
+    ) -> Result<(), Error> {
         let term = f.active.term(key).cloned().unwrap_or_default();
         let c = term.container;
         let mut expanded = match value {
@@ -292,7 +303,9 @@ impl Expanding<'_, '_> {
                 ("@type".to_owned(), Value::from("@json")),
             ])),
             Value::Object(map) if c.has(Container::LANGUAGE) => language_map(f.active, &term, map)?,
-            Value::Object(map) if c.has(Container::INDEX) || c.has(Container::TYPE) || c.has(Container::ID) => {
+            Value::Object(map)
+                if c.has(Container::INDEX) || c.has(Container::TYPE) || c.has(Container::ID) =>
+            {
                 self.index_map(f, key, &term, map)?
             }
             v => self.element(f.active, Some(key), v, f.depth + 1, false)?,
@@ -425,7 +438,8 @@ fn literal(active: &Context, property: Option<&str>, value: &Value) -> Value {
         }
         _ if value.is_string() => {
             let language = term.and_then(|t| t.language.clone()).unwrap_or_else(|| active.language.clone());
-            let direction = term.and_then(|t| t.direction.clone()).unwrap_or_else(|| active.direction.clone());
+            let direction =
+                term.and_then(|t| t.direction.clone()).unwrap_or_else(|| active.direction.clone());
             out.extend(language.map(|l| ("@language".to_owned(), Value::String(l))));
             out.extend(direction.map(|d| ("@direction".to_owned(), Value::String(d))));
         }
@@ -437,10 +451,13 @@ fn literal(active: &Context, property: Option<&str>, value: &Value) -> Value {
 /// Steps 15 to 19 of §5.1.2: what a finished object is.
 fn finish(mut result: Node, property: Option<&str>) -> Result<Value, Error> {
     if let Some(v) = result.get("@value") {
-        let fine = result.keys().all(|k| {
-            matches!(k.as_str(), "@value" | "@type" | "@language" | "@direction" | "@index")
-        });
-        if !fine || (result.contains_key("@type") && (result.contains_key("@language") || result.contains_key("@direction"))) {
+        let fine = result
+            .keys()
+            .all(|k| matches!(k.as_str(), "@value" | "@type" | "@language" | "@direction" | "@index"));
+        if !fine
+            || (result.contains_key("@type")
+                && (result.contains_key("@language") || result.contains_key("@direction")))
+        {
             return Err(Error::invalid("invalid value object", v.to_string()));
         }
         let kind = result.get("@type");

@@ -36,8 +36,7 @@ impl Inverse {
             if !term.reverse {
                 made.any.entry(iri.clone()).or_insert_with(|| name.clone());
             }
-            let choices =
-                made.iris.entry(iri.clone()).or_default().entry(term.container.key()).or_default();
+            let choices = made.iris.entry(iri.clone()).or_default().entry(term.container.key()).or_default();
             choices.any.get_or_insert_with(|| name.clone());
             let mut put = |by_type: bool, key: &str| {
                 let map = if by_type { &mut choices.by_type } else { &mut choices.by_language };

@@ -4,8 +4,28 @@ use url::Url;
 
 /// The keywords of JSON-LD 1.1.
 const KEYWORDS: [&str; 23] = [
-    "@base", "@container", "@context", "@default", "@direction", "@graph", "@id", "@import", "@included", "@index", "@json",
-    "@language", "@list", "@nest", "@none", "@prefix", "@propagate", "@protected", "@reverse", "@set", "@type", "@value",
+    "@base",
+    "@container",
+    "@context",
+    "@default",
+    "@direction",
+    "@graph",
+    "@id",
+    "@import",
+    "@included",
+    "@index",
+    "@json",
+    "@language",
+    "@list",
+    "@nest",
+    "@none",
+    "@prefix",
+    "@propagate",
+    "@protected",
+    "@reverse",
+    "@set",
+    "@type",
+    "@value",
     "@version",
 ];
 
@@ -25,7 +45,11 @@ pub fn is_absolute(s: &str) -> bool {
     !rest.is_empty()
         && scheme.starts_with(|c: char| c.is_ascii_alphabetic())
         && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.'))
-        && !rest.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '"' | '{' | '}' | '|' | '\\' | '^' | '`'))
+        && !rest.contains(|c: char| {
+            c.is_whitespace()
+                || c.is_control()
+                || matches!(c, '<' | '>' | '"' | '{' | '}' | '|' | '\\' | '^' | '`')
+        })
 }
 
 /// Whether an IRI of a simple term may serve as the front part of compact IRIs: it ends in a gen-delim (RFC 3986 §2.2).
@@ -49,7 +73,13 @@ mod tests {
     #[test]
     fn addresses() {
         assert!(is_absolute("urn:ngsi-ld:Vehicle:1") && is_absolute("https://例え.jp/x"));
-        assert!(!is_absolute("speed") && !is_absolute("a b:c") && !is_absolute("1a:b") && !is_absolute("urn:a b") && !is_absolute("urn:"));
+        assert!(
+            !is_absolute("speed")
+                && !is_absolute("a b:c")
+                && !is_absolute("1a:b")
+                && !is_absolute("urn:a b")
+                && !is_absolute("urn:")
+        );
         assert_eq!(resolve(Some("http://a/b/c"), "../d"), "http://a/d");
         assert_eq!(resolve(None, "d"), "d");
         assert!(looks_like_keyword("@foo") && !looks_like_keyword("@foo1") && is_keyword("@vocab"));

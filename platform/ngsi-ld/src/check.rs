@@ -10,7 +10,9 @@ use crate::NgsiError;
 pub fn is_name(s: &str) -> bool {
     !s.is_empty()
         && s.len() <= 2048
-        && !s.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '"' | '\'' | '=' | ';' | '(' | ')'))
+        && !s.contains(|c: char| {
+            c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | '"' | '\'' | '=' | ';' | '(' | ')')
+        })
 }
 
 /// Whether it is an absolute URI.
@@ -28,7 +30,11 @@ pub fn uri(s: &str, what: &str) -> Result<(), NgsiError> {
 
 /// The beginning of a text that an error quotes.
 pub fn short(s: &str) -> String {
-    if s.chars().count() <= 80 { s.to_owned() } else { format!("{}…", s.chars().take(80).collect::<String>()) }
+    if s.chars().count() <= 80 {
+        s.to_owned()
+    } else {
+        format!("{}…", s.chars().take(80).collect::<String>())
+    }
 }
 
 /// A date and time with its zone (§4.6.3).
@@ -41,7 +47,9 @@ pub fn time(s: &str) -> Result<Timestamp, NgsiError> {
         && (s.ends_with('Z') || s.get(11..).is_some_and(|t| t.contains(['+', '-'])));
     // A comma before the fraction is ISO 8601 too.
     let parsed = zoned.then(|| s.replace(',', ".").parse().ok()).flatten();
-    parsed.ok_or_else(|| NgsiError::data(format!("“{}” is not a date and time in UTC, as 2026-01-14T00:30:00Z", short(s))))
+    parsed.ok_or_else(|| {
+        NgsiError::data(format!("“{}” is not a date and time in UTC, as 2026-01-14T00:30:00Z", short(s)))
+    })
 }
 
 /// Names of GeoJSON geometries (RFC 7946 §3.1).
@@ -70,7 +78,8 @@ fn read_geometry(v: &Value, depth: u8) -> Result<Geometry<f64>, NgsiError> {
     let kind = v.get("type").and_then(Value::as_str).unwrap_or_default();
     if kind == "GeometryCollection" {
         let all = v.get("geometries").and_then(Value::as_array).filter(|_| depth < 4);
-        let all = all.ok_or_else(|| NgsiError::data("a GeometryCollection has geometries, and few levels of them"))?;
+        let all = all
+            .ok_or_else(|| NgsiError::data("a GeometryCollection has geometries, and few levels of them"))?;
         let each = all.iter().map(|g| read_geometry(g, depth + 1)).collect::<Result<Vec<_>, _>>()?;
         return Ok(Geometry::GeometryCollection(each.into()));
     }
@@ -87,9 +96,13 @@ pub fn from_coordinates(kind: &str, c: &Value) -> Result<Geometry<f64>, NgsiErro
         "Point" => Geometry::Point(position(c)?.into()),
         "MultiPoint" => Geometry::MultiPoint(positions(c)?.into_iter().map(geo::Point::from).collect()),
         "LineString" => Geometry::LineString(line(c)?),
-        "MultiLineString" => Geometry::MultiLineString(geo::MultiLineString(list(c)?.iter().map(line).collect::<Result<_, _>>()?)),
+        "MultiLineString" => Geometry::MultiLineString(geo::MultiLineString(
+            list(c)?.iter().map(line).collect::<Result<_, _>>()?,
+        )),
         "Polygon" => Geometry::Polygon(polygon(c)?),
-        "MultiPolygon" => Geometry::MultiPolygon(geo::MultiPolygon(list(c)?.iter().map(polygon).collect::<Result<_, _>>()?)),
+        "MultiPolygon" => {
+            Geometry::MultiPolygon(geo::MultiPolygon(list(c)?.iter().map(polygon).collect::<Result<_, _>>()?))
+        }
         other => return Err(NgsiError::data(format!("“{}” is no kind of geometry", short(other)))),
     })
 }
@@ -103,7 +116,9 @@ pub fn reference(c: &Value) -> Result<Option<geo::Point<f64>>, NgsiError> {
 }
 
 fn list(c: &Value) -> Result<&Vec<Value>, NgsiError> {
-    c.as_array().ok_or_else(|| NgsiError::data("coordinates are an array of the depth that the geometry's type asks for"))
+    c.as_array().ok_or_else(|| {
+        NgsiError::data("coordinates are an array of the depth that the geometry's type asks for")
+    })
 }
 
 fn position(c: &Value) -> Result<geo::Coord<f64>, NgsiError> {
@@ -148,7 +163,10 @@ pub fn is_scope(s: &str) -> bool {
     let s = s.strip_prefix('/').unwrap_or(s);
     s.len() <= 2048
         && !s.is_empty()
-        && s.split('/').all(|l| l.chars().next().is_some_and(char::is_alphanumeric) && l.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-'))
+        && s.split('/').all(|l| {
+            l.chars().next().is_some_and(char::is_alphanumeric)
+                && l.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
+        })
 }
 
 #[cfg(test)]

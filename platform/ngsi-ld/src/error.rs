@@ -139,7 +139,9 @@ impl std::error::Error for NgsiError {}
 impl From<kenroku_jsonld::Error> for NgsiError {
     fn from(e: kenroku_jsonld::Error) -> Self {
         let fault = match &e {
-            kenroku_jsonld::Error::Missing(_) | kenroku_jsonld::Error::InvalidRemote(_) => Fault::LdContextNotAvailable,
+            kenroku_jsonld::Error::Missing(_) | kenroku_jsonld::Error::InvalidRemote(_) => {
+                Fault::LdContextNotAvailable
+            }
             _ => Fault::BadRequestData,
         };
         NgsiError::new(fault, e.to_string())

@@ -122,11 +122,8 @@ fn head(e: &mut Entity, f: &Entity, now: Timestamp, out: &mut Outcome) {
 pub fn append(e: &mut Entity, f: &Entity, keep: bool, now: Timestamp) -> Outcome {
     let mut out = Outcome::default();
     let mut f = f.clone();
-    if keep && !e.scope.is_empty() && !f.scope.is_empty() {
-        f.scope.clear();
-        out.refused("scope", "it has a scope already, and noOverwrite was asked");
-    } else if !f.scope.is_empty() && !f.scope.iter().any(|s| s == NULL) {
-        // Appending adds to the scopes that are there (§5.6.3.4).
+    if keep && !f.scope.is_empty() && !f.scope.iter().any(|s| s == NULL) {
+        // Where nothing may be overwritten, scopes are added to those that are there (§5.6.3.4).
         let mut all = e.scope.clone();
         all.extend(f.scope.drain(..).filter(|s| !e.scope.contains(s)));
         f.scope = all;
@@ -148,16 +145,21 @@ pub fn append(e: &mut Entity, f: &Entity, keep: bool, now: Timestamp) -> Outcome
     out
 }
 
-/// Updates attributes (§5.6.2): only what is there already.
+/// Updates attributes (§5.6.2): those that are there are replaced, others are added; a scope is only replaced.
 pub fn update(e: &mut Entity, f: &Entity, now: Timestamp) -> Outcome {
     let mut out = Outcome::default();
-    head(e, f, now, &mut out);
+    let mut f = f.clone();
+    if e.scope.is_empty() && !f.scope.is_empty() {
+        f.scope.clear();
+        out.refused("scope", "the entity has no scope");
+    }
+    head(e, &f, now, &mut out);
     for (name, all) in &f.attrs {
         for a in all {
-            if e.instance(name, a.dataset_id.as_deref()).is_none() {
-                out.refused(name, "there is no such attribute");
-            } else if a.is_null() {
-                take_out(e, name, a.dataset_id.as_deref(), now, &mut out);
+            if a.is_null() {
+                if !take_out(e, name, a.dataset_id.as_deref(), now, &mut out) {
+                    out.refused(name, "there is no such attribute");
+                }
             } else {
                 put(e, name, a.clone(), now, &mut out);
             }
@@ -170,7 +172,14 @@ pub fn update(e: &mut Entity, f: &Entity, now: Timestamp) -> Outcome {
 ///
 /// # Errors
 /// Why it cannot be done.
-pub fn partial(e: &mut Entity, name: &str, part: &Attr, has_value: bool, typed: bool, now: Timestamp) -> Result<Outcome, &'static str> {
+pub fn partial(
+    e: &mut Entity,
+    name: &str,
+    part: &Attr,
+    has_value: bool,
+    typed: bool,
+    now: Timestamp,
+) -> Result<Outcome, &'static str> {
     let mut out = Outcome::default();
     let dataset = part.dataset_id.as_deref();
     let Some(old) = e.instance(name, dataset).cloned() else { return Err("there is no such attribute") };
@@ -193,7 +202,11 @@ pub fn partial(e: &mut Entity, name: &str, part: &Attr, has_value: bool, typed: 
 fn merged(old: &Attr, part: &Attr, has_value: bool, deep: bool, now: Timestamp) -> Attr {
     let mut new = old.clone();
     if has_value {
-        new.value = if deep && part.kind == old.kind { merge_value(&old.value, &part.value, part.kind) } else { part.value.clone() };
+        new.value = if deep && part.kind == old.kind {
+            merge_value(&old.value, &part.value, part.kind)
+        } else {
+            part.value.clone()
+        };
         new.kind = part.kind;
     }
     new.observed_at = part.observed_at.or(old.observed_at);
@@ -310,7 +323,12 @@ fn without_nulls(mut a: Attr) -> Attr {
 ///
 /// # Errors
 /// When it is not there.
-pub fn replace_attr(e: &mut Entity, name: &str, new: &[Attr], now: Timestamp) -> Result<Outcome, &'static str> {
+pub fn replace_attr(
+    e: &mut Entity,
+    name: &str,
+    new: &[Attr],
+    now: Timestamp,
+) -> Result<Outcome, &'static str> {
     let mut out = Outcome::default();
     for a in new {
         if e.instance(name, a.dataset_id.as_deref()).is_none() {
@@ -354,7 +372,13 @@ pub fn replace(e: &mut Entity, new: &Entity, now: Timestamp) -> Outcome {
 ///
 /// # Errors
 /// When it is not there.
-pub fn delete(e: &mut Entity, name: &str, dataset: Option<&str>, all: bool, now: Timestamp) -> Result<Outcome, &'static str> {
+pub fn delete(
+    e: &mut Entity,
+    name: &str,
+    dataset: Option<&str>,
+    all: bool,
+    now: Timestamp,
+) -> Result<Outcome, &'static str> {
     let mut out = Outcome::default();
     if all {
         for a in e.attrs.remove(name).ok_or("there is no such attribute")? {

@@ -1,5 +1,6 @@
 //! The words of a request: its @context with the core context behind it (GS CIM 009 §4.4, §5.5.7).
 
+use std::cell::Cell;
 use std::sync::{Arc, LazyLock};
 
 use kenroku_jsonld::{Context, Documents, Limits, Processor};
@@ -40,11 +41,14 @@ pub fn is_core(url: &str) -> bool {
 }
 
 /// The caller's documents, with nothing for what is built in: the core context is taken in last, once.
-struct WithoutCore<'d>(&'d dyn Documents);
+struct WithoutCore<'d>(&'d dyn Documents, Cell<bool>);
 
 impl Documents for WithoutCore<'_> {
     fn get(&self, url: &str) -> Option<Arc<Value>> {
         // The signature vocabulary is named by a scoped context of version 1.9 only; its terms never reach names here.
+        if is_core(url) {
+            self.1.set(true);
+        }
         if is_core(url) || url == "https://w3id.org/security/data-integrity/v2" {
             return Some(Arc::new(json!({ "@context": {} })));
         }
@@ -54,12 +58,16 @@ impl Documents for WithoutCore<'_> {
 
 static CORE_TEXT: LazyLock<Value> = LazyLock::new(|| {
     let text = CORE_VERSIONS.last().map_or("{}", |(_, t)| *t);
-    serde_json::from_str::<Value>(text).ok().and_then(|mut v| v.get_mut("@context").map(Value::take)).unwrap_or_default()
+    serde_json::from_str::<Value>(text)
+        .ok()
+        .and_then(|mut v| v.get_mut("@context").map(Value::take))
+        .unwrap_or_default()
 });
 
 static CORE_NAMES: LazyLock<Arc<Context>> = LazyLock::new(|| {
-    let docs = WithoutCore(&kenroku_jsonld::NoDocuments);
-    let made = Processor::new(&docs, Limits::default()).overriding().process(&Context::default(), &CORE_TEXT, None);
+    let docs = WithoutCore(&kenroku_jsonld::NoDocuments, Cell::new(false));
+    let made =
+        Processor::new(&docs, Limits::default()).overriding().process(&Context::default(), &CORE_TEXT, None);
     Arc::new(made.unwrap_or_default())
 });
 
@@ -69,11 +77,13 @@ pub struct Names {
     context: Arc<Context>,
     /// The contexts as the caller named them, without the core context.
     given: Vec<Value>,
+    /// Whether one of them brings the core context with it.
+    with_core: bool,
 }
 
 impl Default for Names {
     fn default() -> Self {
-        Names { context: CORE_NAMES.clone(), given: Vec::new() }
+        Names { context: CORE_NAMES.clone(), given: Vec::new(), with_core: false }
     }
 }
 
@@ -92,13 +102,14 @@ impl Names {
         if own.is_empty() {
             return Ok(Names::default());
         }
-        let docs = WithoutCore(documents);
+        let docs = WithoutCore(documents, Cell::new(false));
         let limits = Limits::default();
         // A context may take words of the core context apart from redefining them: they are known from the start.
         let mut first = Context::clone(&CORE_NAMES);
-        first = Processor::new(&docs, limits).overriding().process(&first, &Value::Array(own.clone()), None)?;
+        first =
+            Processor::new(&docs, limits).overriding().process(&first, &Value::Array(own.clone()), None)?;
         let context = Processor::new(&docs, limits).overriding().process(&first, &CORE_TEXT, None)?;
-        Ok(Names { context: Arc::new(context), given: own })
+        Ok(Names { context: Arc::new(context), given: own, with_core: docs.1.get() })
     }
 
     /// The active context.
@@ -112,8 +123,10 @@ impl Names {
             return Value::from(CORE);
         }
         let mut all = self.given.clone();
-        all.push(Value::from(CORE));
-        Value::Array(all)
+        if !self.with_core {
+            all.push(Value::from(CORE));
+        }
+        if all.len() == 1 { all.remove(0) } else { Value::Array(all) }
     }
 
     /// The address for a `Link` header, when there is just one context and it has one.
@@ -140,7 +153,10 @@ impl Names {
         }
         match self.context.expand_iri(name, false, true) {
             Some(n) if n.contains(':') || n.starts_with('@') => Ok(n),
-            _ => Err(NgsiError::data(format!("“{}” means nothing in this @context", crate::check::short(name)))),
+            _ => Err(NgsiError::data(format!(
+                "“{}” means nothing in this @context",
+                crate::check::short(name)
+            ))),
         }
     }
 
@@ -159,13 +175,21 @@ mod tests {
     fn every_core_context_is_read_and_only_exact_addresses_are() {
         for (version, text) in CORE_VERSIONS {
             let v: Value = serde_json::from_str(text).unwrap();
-            let docs = WithoutCore(&NoDocuments);
-            let made = Processor::new(&docs, Limits::default()).process(&Context::default(), &v["@context"], None).unwrap();
-            assert_eq!(made.expand_iri("observedAt", false, true).unwrap(), "https://uri.etsi.org/ngsi-ld/observedAt", "{version}");
+            let docs = WithoutCore(&NoDocuments, Cell::new(false));
+            let made = Processor::new(&docs, Limits::default())
+                .process(&Context::default(), &v["@context"], None)
+                .unwrap();
+            assert_eq!(
+                made.expand_iri("observedAt", false, true).unwrap(),
+                "https://uri.etsi.org/ngsi-ld/observedAt",
+                "{version}"
+            );
             assert!(is_core(&format!("{FRONT}-v{version}.jsonld")));
         }
         assert!(is_core(&format!("{FRONT}.jsonld")));
-        assert!(!is_core(&format!("{FRONT}-non-existing.jsonld")) && !is_core(&format!("{FRONT}-v1.2.jsonld")));
+        assert!(
+            !is_core(&format!("{FRONT}-non-existing.jsonld")) && !is_core(&format!("{FRONT}-v1.2.jsonld"))
+        );
     }
 
     #[test]

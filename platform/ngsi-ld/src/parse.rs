@@ -52,11 +52,43 @@ fn member(key: &str, names: &Names) -> Result<Member, NgsiError> {
 
 /// Members of entities and attributes that are no attributes, by the names of the core context's IRIs.
 const CORE_MEMBERS: [&str; 37] = [
-    "hasValue", "hasObject", "hasLanguageMap", "hasVocab", "hasJSON", "hasValueList", "hasObjectList", "hasObjectType",
-    "hasValueType", "observedAt", "unitCode", "datasetId", "createdAt", "modifiedAt", "deletedAt", "instanceId", "scope",
-    "expiresAt", "hasPreviousValue", "hasPreviousObject", "hasPreviousLanguageMap", "hasPreviousVocab", "hasPreviousJson",
-    "hasPreviousValueList", "hasPreviousObjectList", "lang", "entity", "entityList", "hasDataset", "ngsildproof", "hasValues",
-    "hasObjects", "hasVocabs", "hasValueLists", "hasObjectLists", "notifiedAt", "hasLanguageMaps",
+    "hasValue",
+    "hasObject",
+    "hasLanguageMap",
+    "hasVocab",
+    "hasJSON",
+    "hasValueList",
+    "hasObjectList",
+    "hasObjectType",
+    "hasValueType",
+    "observedAt",
+    "unitCode",
+    "datasetId",
+    "createdAt",
+    "modifiedAt",
+    "deletedAt",
+    "instanceId",
+    "scope",
+    "expiresAt",
+    "hasPreviousValue",
+    "hasPreviousObject",
+    "hasPreviousLanguageMap",
+    "hasPreviousVocab",
+    "hasPreviousJson",
+    "hasPreviousValueList",
+    "hasPreviousObjectList",
+    "lang",
+    "entity",
+    "entityList",
+    "hasDataset",
+    "ngsildproof",
+    "hasValues",
+    "hasObjects",
+    "hasVocabs",
+    "hasValueLists",
+    "hasObjectLists",
+    "notifiedAt",
+    "hasLanguageMaps",
 ];
 
 fn texts(v: &Value) -> Option<Vec<&str>> {
@@ -76,6 +108,9 @@ pub fn types(v: &Value, names: &Names) -> Result<Vec<String>, NgsiError> {
     let mut out = Vec::new();
     for t in all {
         let full = names.full(t)?;
+        if full.starts_with('@') {
+            return Err(NgsiError::data(format!("“{}” is no type", short(t))));
+        }
         if !out.contains(&full) {
             out.push(full);
         }
@@ -103,7 +138,7 @@ pub fn entity(doc: &Value, names: &Names, how: Reading) -> Result<Entity, NgsiEr
 /// # Errors
 /// [`crate::Fault::BadRequestData`] with what is wrong.
 pub fn fragment(doc: &Value, names: &Names, how: Reading) -> Result<Entity, NgsiError> {
-    let Value::Object(o) = doc else { return Err(NgsiError::data("an entity is a JSON object")) };
+    let Value::Object(o) = doc else { return Err(NgsiError::request("an entity is a JSON object")) };
     let mut e = Entity::default();
     for (key, value) in o {
         if key == "@context" {
@@ -137,14 +172,20 @@ fn scopes(v: &Value, how: Reading) -> Result<Vec<String>, NgsiError> {
     }
     // In a temporal representation a scope has a history like an attribute; the newest is the one that holds.
     let v = match v {
-        Value::Array(a) if a.iter().all(Value::is_object) && !a.is_empty() => a.last().and_then(|l| l.get("value")).unwrap_or(v),
+        Value::Array(a) if a.iter().all(Value::is_object) && !a.is_empty() => {
+            a.last().and_then(|l| l.get("value")).unwrap_or(v)
+        }
         Value::Object(o) => o.get("value").unwrap_or(v),
         _ => v,
     };
-    let all = texts(v).ok_or_else(|| NgsiError::data("scope is a path as /Ishikawa/Nomi, or a list of them"))?;
+    let all =
+        texts(v).ok_or_else(|| NgsiError::data("scope is a path as /Ishikawa/Nomi, or a list of them"))?;
     match all.iter().find(|s| !check::is_scope(s)) {
         Some(wrong) => Err(NgsiError::data(format!("“{}” is not a scope", short(wrong)))),
-        None => Ok(all.into_iter().map(|s| if s.starts_with('/') { s.to_owned() } else { format!("/{s}") }).collect()),
+        None => Ok(all
+            .into_iter()
+            .map(|s| if s.starts_with('/') { s.to_owned() } else { format!("/{s}") })
+            .collect()),
     }
 }
 
@@ -158,7 +199,13 @@ fn time(v: &Value, what: &str) -> Result<Timestamp, NgsiError> {
 ///
 /// # Errors
 /// [`crate::Fault::BadRequestData`] with what is wrong.
-pub fn instances(key: &str, value: &Value, names: &Names, how: Reading, level: usize) -> Result<Vec<Attr>, NgsiError> {
+pub fn instances(
+    key: &str,
+    value: &Value,
+    names: &Names,
+    how: Reading,
+    level: usize,
+) -> Result<Vec<Attr>, NgsiError> {
     if level > LEVELS {
         return Err(NgsiError::data(format!("attributes of attributes go {LEVELS} levels deep at most")));
     }
@@ -172,7 +219,11 @@ pub fn instances(key: &str, value: &Value, names: &Names, how: Reading, level: u
             let a = one(key, v, names, how, level)?;
             if !how.temporal && out.iter().any(|o| o.dataset_id == a.dataset_id) {
                 let which = a.dataset_id.as_deref().unwrap_or("no datasetId");
-                return Err(NgsiError::data(format!("“{}” has two instances with {}", short(key), short(which))));
+                return Err(NgsiError::data(format!(
+                    "“{}” has two instances with {}",
+                    short(key),
+                    short(which)
+                )));
             }
             out.push(a);
         }
@@ -224,7 +275,8 @@ fn one(key: &str, value: &Value, names: &Names, how: Reading, level: usize) -> R
             full(key, o, names, how, level)
         }
         Value::Object(o) => {
-            let wrapped = o.len() == 1 && o.keys().all(|k| k != "value" && k != "object" && VALUES.iter().any(|(n, _)| n == k));
+            let wrapped = o.len() == 1
+                && o.keys().all(|k| k != "value" && k != "object" && VALUES.iter().any(|(n, _)| n == k));
             if wrapped {
                 return full(key, o, names, how, level);
             }
@@ -244,7 +296,13 @@ fn one(key: &str, value: &Value, names: &Names, how: Reading, level: usize) -> R
 }
 
 /// An attribute whose members are named.
-fn full(key: &str, o: &Map<String, Value>, names: &Names, how: Reading, level: usize) -> Result<Attr, NgsiError> {
+fn full(
+    key: &str,
+    o: &Map<String, Value>,
+    names: &Names,
+    how: Reading,
+    level: usize,
+) -> Result<Attr, NgsiError> {
     let wrong = |what: &str| NgsiError::data(format!("“{}”: {what}", short(key)));
     let mut declared = None;
     let mut found: Option<(Kind, &Value)> = None;
@@ -280,13 +338,16 @@ fn full(key: &str, o: &Map<String, Value>, names: &Names, how: Reading, level: u
                     a.instance_id = Some(id.to_owned()).filter(|_| how.temporal);
                 }
                 "hasObjectType" => a.object_type = types(v, names)?,
-                "hasValueType" => a.value_type = Some(names.full(v.as_str().ok_or_else(|| wrong("valueType is a name"))?)?),
+                "hasValueType" => {
+                    a.value_type = Some(names.full(v.as_str().ok_or_else(|| wrong("valueType is a name"))?)?)
+                }
                 "createdAt" | "modifiedAt" | "deletedAt" | "notifiedAt" if how.temporal => {
                     if n == "deletedAt" {
                         a.deleted_at = Some(time(v, "deletedAt")?);
                     }
                 }
-                "createdAt" | "modifiedAt" | "deletedAt" | "notifiedAt" | "ngsildproof" | "entity" | "entityList" => {}
+                "createdAt" | "modifiedAt" | "deletedAt" | "notifiedAt" | "ngsildproof" | "entity"
+                | "entityList" => {}
                 "expiresAt" | "scope" => return Err(wrong("an attribute has no scope or expiry")),
                 other => {
                     let kind = match other {
@@ -355,8 +416,12 @@ fn content(kind: Kind, raw: &Value, names: &Names, how: Reading) -> Result<Value
             Ok(raw.clone())
         }
         Kind::LanguageProperty => {
-            let o = raw.as_object().filter(|o| !o.is_empty()).ok_or_else(|| NgsiError::data("languageMap is an object"))?;
-            let fine = |v: &Value| v.is_string() || v.as_array().is_some_and(|a| a.iter().all(Value::is_string));
+            let o = raw
+                .as_object()
+                .filter(|o| !o.is_empty())
+                .ok_or_else(|| NgsiError::data("languageMap is an object"))?;
+            let fine =
+                |v: &Value| v.is_string() || v.as_array().is_some_and(|a| a.iter().all(Value::is_string));
             if !o.values().all(fine) {
                 return Err(NgsiError::data("languageMap holds texts by language"));
             }

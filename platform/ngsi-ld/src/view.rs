@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use crate::model::{Attr, Entity, Kind};
 use crate::Names;
+use crate::model::{Attr, Entity, Kind};
 
 /// How much stands in an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -103,7 +103,8 @@ impl<'n> View<'n> {
             out.insert("expiresAt".to_owned(), Value::from(t.to_string()));
         }
         if self.sys_attrs {
-            let times = [("createdAt", e.created_at), ("modifiedAt", e.modified_at), ("deletedAt", e.deleted_at)];
+            let times =
+                [("createdAt", e.created_at), ("modifiedAt", e.modified_at), ("deletedAt", e.deleted_at)];
             for (n, t) in times {
                 out.extend(t.map(|t| (n.to_owned(), Value::from(t.to_string()))));
             }
@@ -134,9 +135,10 @@ impl<'n> View<'n> {
     pub fn content(&self, kind: Kind, v: &Value) -> Value {
         match (kind, v) {
             (Kind::VocabProperty, Value::String(s)) => Value::String(self.names.brief(s)),
-            (Kind::VocabProperty, Value::Array(a)) => {
-                a.iter().map(|v| v.as_str().map_or(Value::Null, |s| Value::String(self.names.brief(s)))).collect()
-            }
+            (Kind::VocabProperty, Value::Array(a)) => a
+                .iter()
+                .map(|v| v.as_str().map_or(Value::Null, |s| Value::String(self.names.brief(s))))
+                .collect(),
             (Kind::ListRelationship, Value::Array(a)) if self.form != Form::Simplified => {
                 a.iter().map(|v| json!({ "object": v })).collect()
             }
@@ -159,7 +161,8 @@ impl<'n> View<'n> {
                 return Some((v.clone(), k.clone()));
             }
         }
-        let any = map.get_key_value("@none").or_else(|| map.get_key_value("en")).or_else(|| map.iter().next());
+        let any =
+            map.get_key_value("@none").or_else(|| map.get_key_value("en")).or_else(|| map.iter().next());
         any.map(|(k, v)| (v.clone(), k.clone()))
     }
 
@@ -211,7 +214,9 @@ impl<'n> View<'n> {
         if !a.object_type.is_empty() {
             out.insert("objectType".to_owned(), self.types(&a.object_type));
         }
-        out.extend(a.value_type.as_deref().map(|t| ("valueType".to_owned(), Value::String(self.names.brief(t)))));
+        out.extend(
+            a.value_type.as_deref().map(|t| ("valueType".to_owned(), Value::String(self.names.brief(t)))),
+        );
         out.extend(a.instance_id.clone().map(|i| ("instanceId".to_owned(), Value::String(i))));
         if self.sys_attrs {
             out.extend(a.created_at.map(|t| ("createdAt".to_owned(), Value::from(t.to_string()))));

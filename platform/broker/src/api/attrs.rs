@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use kenroku_ngsi_ld::fragment::{self, Outcome};
 use kenroku_ngsi_ld::parse::{self, Reading};
-use kenroku_ngsi_ld::{Kind, Names, NgsiError};
+use kenroku_ngsi_ld::{Kind, NgsiError};
 use serde_json::{Value, json};
 
 use super::entities::{id_of, reading};
@@ -11,13 +11,14 @@ use crate::door::{Space, Writer};
 use crate::entities;
 use crate::http::{Answer, Call, empty, plain};
 
-fn result(space: &Space, names: &Names, out: &Outcome) -> Answer {
+fn result(space: &Space, out: &Outcome) -> Answer {
     if out.not_updated.is_empty() {
         return Ok(empty(space, StatusCode::NO_CONTENT));
     }
-    let updated: Vec<String> = out.updated.iter().map(|n| names.brief(n)).collect();
+    // Attributes are told by their full names (§5.2.18).
+    let updated = &out.updated;
     let not: Vec<Value> =
-        out.not_updated.iter().map(|(n, why)| json!({ "attributeName": names.brief(n), "reason": why })).collect();
+        out.not_updated.iter().map(|(n, why)| json!({ "attributeName": n, "reason": why })).collect();
     Ok(plain(space, StatusCode::MULTI_STATUS, &json!({ "updated": updated, "notUpdated": not })))
 }
 
@@ -37,7 +38,7 @@ pub(super) async fn append(Writer(space): Writer, call: Call) -> Answer {
     })
     .await?;
     tx.commit().await?;
-    result(&space, &names, &out)
+    result(&space, &out)
 }
 
 pub(super) async fn update(Writer(space): Writer, call: Call) -> Answer {
@@ -55,7 +56,7 @@ pub(super) async fn update(Writer(space): Writer, call: Call) -> Answer {
     })
     .await?;
     tx.commit().await?;
-    result(&space, &names, &out)
+    result(&space, &out)
 }
 
 /// Whether a body names a value of an attribute, and its kind.
@@ -101,7 +102,8 @@ pub(super) async fn replace(Writer(space): Writer, call: Call) -> Answer {
     let mut tx = call.app.db().begin().await?;
     let now = call.app.env().now();
     entities::change(&call.app, &mut tx, space.tenant, id, |e| {
-        fragment::replace_attr(e, &name, &new, now).map_err(|_| NgsiError::not_found("the entity has no such attribute"))
+        fragment::replace_attr(e, &name, &new, now)
+            .map_err(|_| NgsiError::not_found("the entity has no such attribute"))
     })
     .await?;
     tx.commit().await?;
@@ -112,7 +114,8 @@ pub(super) async fn delete(Writer(space): Writer, call: Call) -> Answer {
     call.allow(&[&["local", "datasetId", "deleteAll", "type"]])?;
     let id = id_of(&call)?;
     let names = call.names(&space).await?;
-    let name = if call.param("attr") == "scope" { "scope".to_owned() } else { names.full(call.param("attr"))? };
+    let name =
+        if call.param("attr") == "scope" { "scope".to_owned() } else { names.full(call.param("attr"))? };
     let (all, dataset) = (call.flag("deleteAll")?, call.get("datasetId"));
     let mut tx = call.app.db().begin().await?;
     let now = call.app.env().now();
@@ -125,7 +128,8 @@ pub(super) async fn delete(Writer(space): Writer, call: Call) -> Answer {
             e.modified_at = Some(now);
             return Ok(Outcome::default());
         }
-        fragment::delete(e, &name, dataset, all, now).map_err(|_| NgsiError::not_found("the entity has no such attribute"))
+        fragment::delete(e, &name, dataset, all, now)
+            .map_err(|_| NgsiError::not_found("the entity has no such attribute"))
     })
     .await?;
     tx.commit().await?;

@@ -36,7 +36,10 @@ impl Results {
 }
 
 fn items(value: &Value) -> Result<&Vec<Value>, NgsiError> {
-    let all = value.as_array().filter(|a| !a.is_empty()).ok_or_else(|| NgsiError::data("a batch is an array that is not empty"))?;
+    let all = value
+        .as_array()
+        .filter(|a| !a.is_empty())
+        .ok_or_else(|| NgsiError::data("a batch is an array that is not empty"))?;
     if all.len() > MOST {
         return Err(NgsiError::data(format!("a batch has {MOST} entities at most")));
     }
@@ -44,7 +47,12 @@ fn items(value: &Value) -> Result<&Vec<Value>, NgsiError> {
 }
 
 /// The entities of the body; what cannot be read is an error of its own.
-async fn read(call: &Call, space: &Space, how: Reading, results: &mut Results) -> Result<Vec<Entity>, Failed> {
+async fn read(
+    call: &Call,
+    space: &Space,
+    how: Reading,
+    results: &mut Results,
+) -> Result<Vec<Entity>, Failed> {
     let (value, given) = call.json(false)?;
     let mut out = Vec::new();
     for doc in items(&value)? {
@@ -52,7 +60,15 @@ async fn read(call: &Call, space: &Space, how: Reading, results: &mut Results) -
         let one = async {
             let context = given.of(doc);
             if given.needs_context() && context.is_null() {
-                return Err(Failed::from(NgsiError::data("with application/ld+json each entity has its @context")));
+                return Err(Failed::from(NgsiError::data(
+                    "with application/ld+json each entity has its @context",
+                )));
+            }
+            if !given.in_body() && doc.get("@context").is_some() {
+                return Err(NgsiError::data(
+                    "an @context in the body needs the content type application/ld+json",
+                )
+                .into());
             }
             let names = call.broker.contexts.names(&call.app, space.tenant, &context).await?;
             let e = parse::fragment(doc, &names, how)?;
@@ -178,10 +194,12 @@ pub(super) async fn update(Writer(space): Writer, call: Call) -> Answer {
 
 async fn kept(call: &Call, tx: &mut Tx, space: &Space, e: &Entity) -> Result<(), Failed> {
     let now = call.app.env().now();
-    let out = entities::change(&call.app, tx, space.tenant, &e.id, |old| Ok(fragment::append(old, e, true, now))).await?;
+    let out =
+        entities::change(&call.app, tx, space.tenant, &e.id, |old| Ok(fragment::append(old, e, true, now)))
+            .await?;
     match out.not_updated.first() {
-        Some((_, why)) if out.updated.is_empty() => Err(NgsiError::data(format!("nothing was updated: {why}")).into()),
-        _ => Ok(()),
+        Some((name, why)) => Err(NgsiError::data(format!("{name}: {why}")).into()),
+        None => Ok(()),
     }
 }
 
@@ -222,4 +240,3 @@ pub(super) async fn delete(Writer(space): Writer, call: Call) -> Answer {
     tx.commit().await?;
     if results.errors.is_empty() { Ok(empty(&space, StatusCode::NO_CONTENT)) } else { results.multi(&space) }
 }
-

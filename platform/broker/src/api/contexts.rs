@@ -1,7 +1,7 @@
 //! Hosting @contexts (GS CIM 009 §5.13).
 
 use axum::http::StatusCode;
-use kenroku_ngsi_ld::{Fault, NgsiError};
+use kenroku_ngsi_ld::{Fault, NgsiError, is_core};
 use serde_json::{Value, json};
 
 use crate::contexts::HOSTED;
@@ -11,8 +11,9 @@ use crate::sql::{self, ContextRow};
 
 pub(super) async fn add(Writer(space): Writer, call: Call) -> Answer {
     call.allow(&[&[]])?;
-    let value: Value = serde_json::from_slice(&call.body).map_err(|_| NgsiError::request("the body is not valid JSON"))?;
-    let context = value.get("@context").ok_or_else(|| NgsiError::data("the body holds no @context"))?;
+    let value: Value =
+        serde_json::from_slice(&call.body).map_err(|_| NgsiError::request("the body is not valid JSON"))?;
+    let context = value.get("@context").ok_or_else(|| NgsiError::request("the body holds no @context"))?;
     if !(context.is_object() || context.is_array() || context.is_string()) {
         return Err(NgsiError::data("an @context is an object, an address or a list of them").into());
     }
@@ -37,12 +38,14 @@ pub(super) async fn add(Writer(space): Writer, call: Call) -> Answer {
 fn details(call: &Call, c: &ContextRow) -> Value {
     let url = if c.kind == "Cached" { c.url.clone() } else { format!("{}{HOSTED}{}", call.base(), c.id) };
     let mut out = json!({
-        "URL": url, "localId": c.id, "kind": c.kind, "createdAt": c.created_at.to_string(), "timestamp": c.created_at.to_string(), "numberOfHits": c.hits,
+        "URL": url, "localId": c.id, "kind": c.kind, "createdAt": c.created_at.to_string(), "numberOfHits": c.hits,
     });
     if let (Some(t), Value::Object(o)) = (c.used_at, &mut out) {
         o.insert("lastUsage".to_owned(), Value::from(t.to_string()));
     }
-    if c.kind == "Hosted" && let Value::Object(o) = &mut out {
+    if c.kind == "Hosted"
+        && let Value::Object(o) = &mut out
+    {
         o.insert("extraInfo".to_owned(), Value::from(""));
     }
     out
@@ -53,7 +56,11 @@ pub(super) async fn list(Reader(space): Reader, call: Call) -> Answer {
     let with = call.flag("details")?;
     let kind = call.get("kind");
     if let Some(k) = kind.filter(|k| !["Hosted", "Cached", "ImplicitlyCreated"].contains(k)) {
-        return Err(NgsiError::data(format!("“{}” is no kind of context: Hosted, Cached, ImplicitlyCreated", kenroku_ngsi_ld::check::short(k))).into());
+        return Err(NgsiError::data(format!(
+            "“{}” is no kind of context: Hosted, Cached, ImplicitlyCreated",
+            kenroku_ngsi_ld::check::short(k)
+        ))
+        .into());
     }
     let mut tx = call.app.db().read().await?;
     let all = sql::contexts(&mut tx, space.tenant).await?;
@@ -69,7 +76,11 @@ pub(super) async fn list(Reader(space): Reader, call: Call) -> Answer {
 }
 
 /// A context by its id here or, if it was fetched, by where it comes from.
-async fn one(call: &Call, tx: &mut kenroku_store::Tx, tenant: kenroku_types::Tenant) -> Result<ContextRow, crate::http::Failed> {
+async fn one(
+    call: &Call,
+    tx: &mut kenroku_store::Tx,
+    tenant: kenroku_types::Tenant,
+) -> Result<ContextRow, crate::http::Failed> {
     let id = call.param("id").trim_end_matches('/');
     let id = id.rsplit_once(HOSTED).map_or(id, |(_, i)| i);
     let found = match sql::context(tx, tenant, id).await? {
@@ -89,7 +100,11 @@ pub(super) async fn serve(Reader(space): Reader, call: Call) -> Answer {
         return Ok(plain(&space, StatusCode::OK, &details(&call, &c)));
     }
     if c.kind == "Cached" {
-        return Err(NgsiError::new(Fault::OperationNotSupported, "a context of elsewhere is read there; ask for its details").into());
+        return Err(NgsiError::new(
+            Fault::OperationNotSupported,
+            "a context of elsewhere is read there; ask for its details",
+        )
+        .into());
     }
     sql::used_context(&mut tx, space.tenant, &c.id, call.app.env().now()).await?;
     tx.commit().await?;
@@ -100,6 +115,9 @@ pub(super) async fn delete(Writer(space): Writer, call: Call) -> Answer {
     call.allow(&[&["reload"]])?;
     let reload = call.flag("reload")?;
     let mut tx = call.app.db().begin().await?;
+    if is_core(call.param("id")) && !reload {
+        return Err(NgsiError::data("the core context cannot be deleted").into());
+    }
     let c = one(&call, &mut tx, space.tenant).await?;
     if reload {
         if c.kind != "Cached" {

@@ -51,7 +51,10 @@ pub(super) async fn one_type(Reader(space): Reader, call: Call) -> Answer {
     let full = names.full(call.param("type"))?;
     let mut tx = call.app.db().read().await?;
     let all = sql::types(&mut tx, space.tenant).await?;
-    let (_, count) = all.iter().find(|(t, _)| *t == full).ok_or_else(|| NgsiError::not_found("there are no entities of this type"))?;
+    let (_, count) = all
+        .iter()
+        .find(|(t, _)| *t == full)
+        .ok_or_else(|| NgsiError::not_found("there are no entities of this type"))?;
     let mut by: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for r in sql::type_attrs(&mut tx, space.tenant).await?.into_iter().filter(|r| r.kind == full) {
         by.entry(r.attr).or_default().extend(r.kinds.split(' ').map(ToOwned::to_owned));

@@ -18,7 +18,9 @@ pub(super) fn id_of(call: &Call) -> Result<&str, NgsiError> {
 
 /// How fragments are read for this request.
 pub(super) fn reading(call: &Call, nulls: bool) -> Reading {
-    let simplified = call.option("keyValues") || call.option("simplified") || matches!(call.get("format"), Some("keyValues" | "simplified"));
+    let simplified = call.option("keyValues")
+        || call.option("simplified")
+        || matches!(call.get("format"), Some("keyValues" | "simplified"));
     Reading { nulls, simplified, ..Reading::default() }
 }
 
@@ -42,7 +44,11 @@ pub(super) async fn delete(Writer(space): Writer, call: Call) -> Answer {
 }
 
 fn same_id(id: &str, of: &str) -> Result<(), NgsiError> {
-    if of.is_empty() || of == id { Ok(()) } else { Err(NgsiError::data("the id in the body is another than in the address")) }
+    if of.is_empty() || of == id {
+        Ok(())
+    } else {
+        Err(NgsiError::data("the id in the body is another than in the address"))
+    }
 }
 
 pub(super) async fn replace(Writer(space): Writer, call: Call) -> Answer {
@@ -92,7 +98,11 @@ fn in_language(e: &kenroku_ngsi_ld::Entity, part: &mut kenroku_ngsi_ld::Entity, 
     for (name, all) in &mut part.attrs {
         for a in all {
             let old = e.instance(name, a.dataset_id.as_deref());
-            if a.kind == Kind::Property && a.value.is_string() && !a.is_null() && old.is_some_and(|o| o.kind == Kind::LanguageProperty) {
+            if a.kind == Kind::Property
+                && a.value.is_string()
+                && !a.is_null()
+                && old.is_some_and(|o| o.kind == Kind::LanguageProperty)
+            {
                 a.kind = Kind::LanguageProperty;
                 a.value = serde_json::json!({ lang: a.value });
             }
@@ -103,13 +113,28 @@ fn in_language(e: &kenroku_ngsi_ld::Entity, part: &mut kenroku_ngsi_ld::Entity, 
 /// Removes everything that a query finds, or some attributes of it.
 pub(super) async fn purge(Writer(space): Writer, call: Call) -> Answer {
     call.allow(&[
-        &["id", "type", "idPattern", "attrs", "q", "georel", "geometry", "coordinates", "geoproperty", "scopeQ", "csf"],
+        &[
+            "id",
+            "type",
+            "idPattern",
+            "attrs",
+            "q",
+            "georel",
+            "geometry",
+            "coordinates",
+            "geoproperty",
+            "scopeQ",
+            "csf",
+        ],
         &["local", "drop", "keep", "options", "datasetId", "lang"],
     ])?;
     let names = call.names(&space).await?;
     let s = selection(&call, &names, "broker.purge")?;
     let full = |list: Vec<String>| list.iter().map(|n| names.full(n)).collect::<Result<Vec<_>, _>>();
     let (dropped, kept) = (full(call.list("drop"))?, full(call.list("keep"))?);
+    if !dropped.is_empty() && !kept.is_empty() {
+        return Err(NgsiError::data("drop and keep are not used together").into());
+    }
     let mut tx = call.app.db().begin().await?;
     let now = call.app.env().now();
     let part = entities::Part { offset: 0, limit: 10_000, count: false, order: Vec::new() };
@@ -137,3 +162,7 @@ pub(super) async fn purge(Writer(space): Writer, call: Call) -> Answer {
     Ok(empty(&space, StatusCode::NO_CONTENT))
 }
 
+/// What clients reach that leave out the id (§6.5.3): a mistake in their data, not in the method.
+pub(super) async fn incomplete(_: Writer, _: Call) -> Answer {
+    Err(NgsiError::data("the address names no entity, or no instance").into())
+}

@@ -8,6 +8,7 @@ mod entities;
 mod info;
 mod query;
 mod show;
+mod temporal;
 
 use axum::handler::Handler;
 use axum::http::Method;
@@ -26,7 +27,9 @@ where
     T: Guarded + 'static,
 {
     let at = |p: String, h: H| Op::new(method.clone(), &p, h).body_limit(body).cross_site();
-    routes.add(at(format!("/ngsi-ld/v1/{path}"), handler.clone())).add(at(format!("/ngsi-ld/v1/{path}/"), handler))
+    routes
+        .add(at(format!("/ngsi-ld/v1/{path}"), handler.clone()))
+        .add(at(format!("/ngsi-ld/v1/{path}/"), handler))
 }
 
 /// All operations.
@@ -35,6 +38,8 @@ pub fn routes() -> Routes {
     let r = both(r, Method::POST, "entities", BODY, entities::create);
     let r = both(r, Method::GET, "entities", BODY, query::query);
     let r = both(r, Method::DELETE, "entities", BODY, entities::purge);
+    let r = both(r, Method::PUT, "entities", BODY, entities::incomplete);
+    let r = both(r, Method::PATCH, "entities", BODY, entities::incomplete);
     let r = both(r, Method::GET, "entities/{id}", BODY, query::retrieve);
     let r = both(r, Method::DELETE, "entities/{id}", BODY, entities::delete);
     let r = both(r, Method::PUT, "entities/{id}", BODY, entities::replace);
@@ -59,6 +64,29 @@ pub fn routes() -> Routes {
     let r = r
         .add(Op::new(Method::GET, "/ngsi-ld/v1/jsonldContexts/{*id}", contexts::serve).cross_site())
         .add(Op::new(Method::DELETE, "/ngsi-ld/v1/jsonldContexts/{*id}", contexts::delete).cross_site());
+    let r = both(r, Method::POST, "temporal/entities", BATCH_BODY, temporal::create);
+    let r = both(r, Method::GET, "temporal/entities", BODY, temporal::query);
+    let r = both(r, Method::GET, "temporal/entities/{id}", BODY, temporal::retrieve);
+    let r = both(r, Method::DELETE, "temporal/entities/{id}", BODY, temporal::delete);
+    let r = both(r, Method::POST, "temporal/entities/{id}/attrs", BATCH_BODY, temporal::append);
+    let r = both(r, Method::PATCH, "temporal/entities/{id}/attrs", BODY, entities::incomplete);
+    let r = both(r, Method::PATCH, "temporal/entities/{id}/attrs/{attr}", BODY, entities::incomplete);
+    let r = both(r, Method::DELETE, "temporal/entities/{id}/attrs/{attr}", BODY, temporal::delete_attr);
+    let r = both(
+        r,
+        Method::PATCH,
+        "temporal/entities/{id}/attrs/{attr}/{instance}",
+        BODY,
+        temporal::change_instance,
+    );
+    let r = both(
+        r,
+        Method::DELETE,
+        "temporal/entities/{id}/attrs/{attr}/{instance}",
+        BODY,
+        temporal::delete_instance,
+    );
+    let r = both(r, Method::POST, "temporal/entityOperations/query", BODY, temporal::by_post);
     let r = both(r, Method::GET, "info/sourceIdentity", BODY, info::identity);
     both(r, Method::GET, "info/conformance", BODY, info::conformance)
 }

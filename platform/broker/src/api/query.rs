@@ -18,12 +18,31 @@ const LIMIT: usize = 20;
 const ALL: [Media; 3] = [Media::Json, Media::LdJson, Media::GeoJson];
 /// Parameters that choose.
 const CHOOSE: [&str; 20] = [
-    "id", "type", "idPattern", "attrs", "q", "csf", "georel", "geometry", "coordinates", "geoproperty", "scopeQ", "limit",
-    "offset", "count", "local", "orderBy", "collation", "entityMap", "entityMapLifetime", "options",
+    "id",
+    "type",
+    "idPattern",
+    "attrs",
+    "q",
+    "csf",
+    "georel",
+    "geometry",
+    "coordinates",
+    "geoproperty",
+    "scopeQ",
+    "limit",
+    "offset",
+    "count",
+    "local",
+    "orderBy",
+    "collation",
+    "entityMap",
+    "entityMapLifetime",
+    "options",
 ];
 
 pub(super) async fn retrieve(Reader(space): Reader, call: Call) -> Answer {
     call.allow(&[&SHAPE, &["local", "type", "entityMap"]])?;
+    call.known_forms(false)?;
     let id = id_of(&call)?;
     let media = call.accept(&ALL)?;
     let names = call.names(&space).await?;
@@ -34,7 +53,7 @@ pub(super) async fn retrieve(Reader(space): Reader, call: Call) -> Answer {
     if !wanted.is_empty() && !e.attrs.keys().any(|n| shape.view.shows(n)) {
         return Err(NgsiError::not_found("the entity has none of these attributes").into());
     }
-    if !call.list("pick").is_empty() && shape.view.entity(&e).is_empty() {
+    if shape.view.entity(&e).is_empty() {
         return Err(NgsiError::not_found("the entity has none of these members").into());
     }
     let body = shape.one(&call, &space, &mut tx, &e, media).await?;
@@ -50,20 +69,42 @@ pub(super) fn selection(call: &Call, names: &Names, why: &str) -> Result<Selecti
     s.types = call.get("type").map(|t| TypeQ::parse(t, names)).transpose()?;
     s.q = call.get("q").map(|q| Q::parse(q, names)).transpose()?;
     s.scope = call.get("scopeQ").map(ScopeQ::parse).transpose()?;
-    s.geo = geo(call.get("georel"), call.get("geometry"), call.get("coordinates").map(Value::from).as_ref(), call.get("geoproperty"), names)?;
-    let says = s.types.is_some() || !s.attrs.is_empty() || s.q.is_some() || s.geo.is_some() || call.flag("local")? || call.get("entityMap").is_some();
+    s.geo = geo(
+        call.get("georel"),
+        call.get("geometry"),
+        call.get("coordinates").map(Value::from).as_ref(),
+        call.get("geoproperty"),
+        names,
+    )?;
+    let says = s.types.is_some()
+        || !s.attrs.is_empty()
+        || s.q.is_some()
+        || s.geo.is_some()
+        || call.flag("local")?
+        || call.get("entityMap").is_some();
     // Purging needs to be told what as well; there an id or a scope says enough.
-    if !says && !(why == "broker.purge" && (!s.ids.is_empty() || s.scope.is_some() || s.id_pattern.is_some())) {
-        return Err(NgsiError::data("a query names at least one of type, attrs, q, georel, or says local=true"));
+    if !says && !(why == "broker.purge" && (!s.ids.is_empty() || s.scope.is_some() || s.id_pattern.is_some()))
+    {
+        return Err(NgsiError::data(
+            "a query names at least one of type, attrs, q, georel, or says local=true",
+        ));
     }
     Ok(s)
 }
 
-pub(super) fn geo(rel: Option<&str>, geometry: Option<&str>, coordinates: Option<&Value>, property: Option<&str>, names: &Names) -> Result<Option<GeoQ>, NgsiError> {
+pub(super) fn geo(
+    rel: Option<&str>,
+    geometry: Option<&str>,
+    coordinates: Option<&Value>,
+    property: Option<&str>,
+    names: &Names,
+) -> Result<Option<GeoQ>, NgsiError> {
     match (rel, geometry, coordinates) {
         (None, None, None) => Ok(None),
         (None, Some(_), Some(_)) => Ok(None),
-        (Some(r), Some(g), Some(c)) => GeoQ::parse(r, g, c, names.full(property.unwrap_or("location"))?).map(Some),
+        (Some(r), Some(g), Some(c)) => {
+            GeoQ::parse(r, g, c, names.full(property.unwrap_or("location"))?).map(Some)
+        }
         _ => Err(NgsiError::data("a geoquery has georel, geometry and coordinates")),
     }
 }
@@ -77,11 +118,15 @@ pub(super) fn part(call: &Call, names: &Names) -> Result<Part, NgsiError> {
     }
     let most = call.broker.settings.page;
     if limit > most {
-        return Err(NgsiError::new(Fault::TooManyResults, format!("at most {most} entities stand on one page")));
+        return Err(NgsiError::new(
+            Fault::TooManyResults,
+            format!("at most {most} entities stand on one page"),
+        ));
     }
     let from = match (call.get("geometry"), call.get("coordinates")) {
         (Some("Point"), Some(c)) => {
-            let v: Value = serde_json::from_str(c).map_err(|_| NgsiError::data("coordinates are a JSON array"))?;
+            let v: Value =
+                serde_json::from_str(c).map_err(|_| NgsiError::data("coordinates are a JSON array"))?;
             check::reference(&v)?
         }
         _ => None,
@@ -92,6 +137,7 @@ pub(super) fn part(call: &Call, names: &Names) -> Result<Part, NgsiError> {
 
 pub(super) async fn query(Reader(space): Reader, call: Call) -> Answer {
     call.allow(&[&CHOOSE, &SHAPE])?;
+    call.known_forms(false)?;
     let media = call.accept(&ALL)?;
     let names = call.names(&space).await?;
     let s = selection(&call, &names, "query")?;
@@ -102,7 +148,10 @@ async fn respond(space: &Space, call: &Call, names: &Names, s: &Selection, media
     let shape = Shape::read(call, names)?;
     let part = part(call, names)?;
     let mut tx = call.app.db().snapshot().await?;
-    let found = entities::find(&call.app, &mut tx, space.tenant, s, &part).await?;
+    let picked = shape.view.pick.as_ref().filter(|p| s.attrs.is_empty() && p.iter().all(|n| n.contains(':')));
+    let narrowed = picked.map(|p| Selection { attrs: p.iter().cloned().collect(), ..s.clone() });
+    let found =
+        entities::find(&call.app, &mut tx, space.tenant, narrowed.as_ref().unwrap_or(s), &part).await?;
     let body = shape.many(call, space, &mut tx, &found.entities, media).await?;
     let mut r = answer(call, space, names, media, body).await?;
     if let Some(n) = found.count {
@@ -148,7 +197,7 @@ pub(super) async fn by_post(Reader(space): Reader, mut call: Call) -> Answer {
 }
 
 /// Turns a query document into parameters; `entities` becomes one selection for each of its items.
-fn from_document(call: &mut Call, doc: &Value, names: &Names) -> Result<Vec<Selection>, Failed> {
+pub(super) fn from_document(call: &mut Call, doc: &Value, names: &Names) -> Result<Vec<Selection>, Failed> {
     let joined = |v: &Value| -> Option<String> {
         match v {
             Value::String(s) => Some(s.clone()),
@@ -157,7 +206,20 @@ fn from_document(call: &mut Call, doc: &Value, names: &Names) -> Result<Vec<Sele
             _ => None,
         }
     };
-    for name in ["attrs", "q", "csf", "scopeQ", "lang", "pick", "omit", "datasetId", "join", "joinLevel", "containedBy", "orderBy"] {
+    for name in [
+        "attrs",
+        "q",
+        "csf",
+        "scopeQ",
+        "lang",
+        "pick",
+        "omit",
+        "datasetId",
+        "join",
+        "joinLevel",
+        "containedBy",
+        "orderBy",
+    ] {
         if let Some(v) = doc.get(name).and_then(joined) {
             call.query.insert(name.to_owned(), v);
         }
@@ -177,7 +239,10 @@ fn from_document(call: &mut Call, doc: &Value, names: &Names) -> Result<Vec<Sele
         }
     }
     let Some(list) = doc.get("entities") else { return Ok(vec![selection(call, names, "query")?]) };
-    let list = list.as_array().filter(|a| !a.is_empty()).ok_or_else(|| NgsiError::data("entities is an array that is not empty"))?;
+    let list = list
+        .as_array()
+        .filter(|a| !a.is_empty())
+        .ok_or_else(|| NgsiError::data("entities is an array that is not empty"))?;
     let mut out = Vec::new();
     for item in list {
         for name in ["id", "type", "idPattern"] {

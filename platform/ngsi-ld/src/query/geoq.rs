@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use geo::{BoundingRect as _, Contains as _, Coord, Distance as _, Geometry, Haversine, LinesIter as _, Point, Relate as _};
+use geo::{
+    BoundingRect as _, Contains as _, Coord, Distance as _, Geometry, Haversine, LinesIter as _, Point,
+    Relate as _,
+};
 use serde_json::Value;
 
 use crate::model::{Entity, Kind};
@@ -50,8 +53,12 @@ impl GeoRel {
     pub fn parse(s: &str) -> Result<Self, NgsiError> {
         let wrong = || NgsiError::data(format!("“{}” is no relation of geometries", check::short(s)));
         if let Some(rest) = s.strip_prefix("near") {
-            let (sign, metres) = rest.strip_prefix(';').and_then(|r| r.split_once("==").or_else(|| r.split_once('='))).ok_or_else(wrong)?;
-            let m: f64 = metres.trim().parse().ok().filter(|m: &f64| m.is_finite() && *m >= 0.0).ok_or_else(wrong)?;
+            let (sign, metres) = rest
+                .strip_prefix(';')
+                .and_then(|r| r.split_once("==").or_else(|| r.split_once('=')))
+                .ok_or_else(wrong)?;
+            let m: f64 =
+                metres.trim().parse().ok().filter(|m: &f64| m.is_finite() && *m >= 0.0).ok_or_else(wrong)?;
             return match sign.trim() {
                 "maxDistance" => Ok(GeoRel::NearMax(m)),
                 "minDistance" => Ok(GeoRel::NearMin(m)),
@@ -90,24 +97,37 @@ impl GeoQ {
     ///
     /// # Errors
     /// What is wrong with them.
-    pub fn parse(rel: &str, geometry: &str, coordinates: &Value, property: String) -> Result<Self, NgsiError> {
+    pub fn parse(
+        rel: &str,
+        geometry: &str,
+        coordinates: &Value,
+        property: String,
+    ) -> Result<Self, NgsiError> {
         let parsed;
         let coordinates = match coordinates {
             Value::String(s) => {
-                parsed = serde_json::from_str::<Value>(s).map_err(|_| NgsiError::data("coordinates are a JSON array"))?;
+                parsed = serde_json::from_str::<Value>(s)
+                    .map_err(|_| NgsiError::data("coordinates are a JSON array"))?;
                 &parsed
             }
             other => other,
         };
         let whole = serde_json::json!({ "type": geometry, "coordinates": coordinates });
         let g = check::geometry(&whole)?;
-        Ok(GeoQ { rel: GeoRel::parse(rel)?, geometry: g, asked: (geometry.to_owned(), coordinates.clone()), property })
+        Ok(GeoQ {
+            rel: GeoRel::parse(rel)?,
+            geometry: g,
+            asked: (geometry.to_owned(), coordinates.clone()),
+            property,
+        })
     }
 
     /// Whether the entity lies so.
     pub fn matches(&self, e: &Entity) -> bool {
         let Some(all) = e.attrs.get(&self.property) else { return false };
-        all.iter().filter(|a| a.kind == Kind::GeoProperty).any(|a| check::geometry(&a.value).is_ok_and(|g| self.holds(&g)))
+        all.iter()
+            .filter(|a| a.kind == Kind::GeoProperty)
+            .any(|a| check::geometry(&a.value).is_ok_and(|g| self.holds(&g)))
     }
 
     /// West, south, east and north of everything that can be an answer; `None` when nothing can be said.
@@ -131,7 +151,9 @@ impl GeoQ {
             GeoRel::NearMax(m) => distance(g, &self.geometry) <= m,
             GeoRel::NearMin(m) => distance(g, &self.geometry) >= m,
             GeoRel::Within => g.relate(&self.geometry).is_within() || g.relate(&self.geometry).is_coveredby(),
-            GeoRel::Contains => g.relate(&self.geometry).is_contains() || g.relate(&self.geometry).is_covers(),
+            GeoRel::Contains => {
+                g.relate(&self.geometry).is_contains() || g.relate(&self.geometry).is_covers()
+            }
             GeoRel::Intersects => g.relate(&self.geometry).is_intersects(),
             GeoRel::Equals => g.relate(&self.geometry).is_equal_topo(),
             GeoRel::Disjoint => g.relate(&self.geometry).is_disjoint(),
@@ -161,7 +183,9 @@ fn corners(g: &Geometry<f64>) -> Vec<Coord<f64>> {
 fn to(p: Coord<f64>, g: &Geometry<f64>) -> f64 {
     match g {
         Geometry::Point(q) => Haversine.distance(Point::from(p), *q),
-        Geometry::MultiPoint(all) => all.iter().map(|q| Haversine.distance(Point::from(p), *q)).fold(f64::INFINITY, f64::min),
+        Geometry::MultiPoint(all) => {
+            all.iter().map(|q| Haversine.distance(Point::from(p), *q)).fold(f64::INFINITY, f64::min)
+        }
         Geometry::LineString(l) => segments(p, l.lines_iter()),
         Geometry::MultiLineString(l) => segments(p, l.lines_iter()),
         Geometry::Polygon(l) if l.contains(&Point::from(p)) => 0.0,
@@ -182,7 +206,8 @@ fn segments(p: Coord<f64>, lines: impl Iterator<Item = geo::Line<f64>>) -> f64 {
             let (px, py) = ((p.x - l.start.x) * k, p.y - l.start.y);
             let len = dx * dx + dy * dy;
             let t = if len > 0.0 { ((px * dx + py * dy) / len).clamp(0.0, 1.0) } else { 0.0 };
-            let near = Point::new(l.start.x + t * (l.end.x - l.start.x), l.start.y + t * (l.end.y - l.start.y));
+            let near =
+                Point::new(l.start.x + t * (l.end.x - l.start.x), l.start.y + t * (l.end.y - l.start.y));
             Haversine.distance(Point::from(p), near)
         })
         .fold(f64::INFINITY, f64::min)

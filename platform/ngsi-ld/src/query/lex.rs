@@ -20,7 +20,6 @@ impl<'s> Cursor<'s> {
         self.text.get(self.at..).unwrap_or_default()
     }
 
-
     pub(super) fn is_done(&self) -> bool {
         self.at >= self.text.len()
     }

@@ -33,11 +33,9 @@ pub fn pattern(s: &str) -> Result<Regex, NgsiError> {
     if s.len() > 1024 {
         return Err(NgsiError::data("a pattern has 1,024 characters at most"));
     }
-    regex::RegexBuilder::new(s)
-        .size_limit(1 << 20)
-        .dfa_size_limit(1 << 20)
-        .build()
-        .map_err(|_| NgsiError::data(format!("“{}” is not a pattern that can be used", crate::check::short(s))))
+    regex::RegexBuilder::new(s).size_limit(1 << 20).dfa_size_limit(1 << 20).build().map_err(|_| {
+        NgsiError::data(format!("“{}” is not a pattern that can be used", crate::check::short(s)))
+    })
 }
 
 /// What is asked for.
@@ -78,7 +76,7 @@ impl Links for NoLinks {
 impl Selection {
     /// Whether the entity is an answer.
     pub fn matches(&self, e: &Entity, links: &dyn Links) -> bool {
-        (self.ids.is_empty() || self.ids.iter().any(|i| *i == e.id))
+        (self.ids.is_empty() || self.ids.contains(&e.id))
             && self.id_pattern.as_ref().is_none_or(|p| p.is_match(&e.id))
             && self.types.as_ref().is_none_or(|t| t.matches(&e.types))
             && (self.attrs.is_empty() || self.attrs.iter().any(|a| e.attrs.contains_key(a)))

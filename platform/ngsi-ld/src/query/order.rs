@@ -34,7 +34,12 @@ impl Order {
                     "desc" => descending = true,
                     "dist-asc" => distance = true,
                     "dist-desc" => (descending, distance) = (true, true),
-                    other => return Err(NgsiError::request(format!("“{}” is no direction: asc, desc, dist-asc, dist-desc", check::short(other)))),
+                    other => {
+                        return Err(NgsiError::request(format!(
+                            "“{}” is no direction: asc, desc, dist-asc, dist-desc",
+                            check::short(other)
+                        )));
+                    }
                 }
             }
             if distance && from.is_none() {
@@ -45,9 +50,28 @@ impl Order {
                 None => (key, Vec::new()),
             };
             let path = words.split('.').map(|w| names.full(w)).collect::<Result<Vec<_>, _>>()?;
-            out.push(Order { word: key.to_owned(), path, trail, descending, from: from.filter(|_| distance) });
+            out.push(Order {
+                word: key.to_owned(),
+                path,
+                trail,
+                descending,
+                from: from.filter(|_| distance),
+            });
         }
         Ok(out)
+    }
+
+    /// A time of the attribute that the path ends behind.
+    fn member(&self, a: Option<&crate::Attr>) -> Value {
+        let time = |t: Option<kenroku_types::Timestamp>| t.map_or(Value::Null, |t| Value::from(t.micros()));
+        let Some(a) = a else { return Value::Null };
+        match self.word.rsplit('.').next() {
+            Some("observedAt") => time(a.observed_at),
+            Some("createdAt") => time(a.created_at),
+            Some("modifiedAt") => time(a.modified_at),
+            Some("unitCode") => a.unit_code.clone().unwrap_or_default(),
+            _ => Value::Null,
+        }
     }
 
     fn key(&self, e: &Entity) -> Value {
@@ -60,12 +84,14 @@ impl Order {
         }
         let mut attrs = &e.attrs;
         let mut found = None;
+        let mut before: Option<&crate::Attr> = None;
         for name in &self.path {
             found = attrs.get(name).and_then(|all| all.first());
             match found {
                 Some(a) => attrs = &a.attrs,
-                None => return Value::Null,
+                None => return self.member(before),
             }
+            before = found;
         }
         let Some(a) = found else { return Value::Null };
         if let Some(from) = self.from {

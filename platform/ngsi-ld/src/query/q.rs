@@ -165,11 +165,7 @@ fn atom(c: &mut Cursor<'_>, names: &Names) -> Result<Q, NgsiError> {
     c.eat(sign);
     let value = match op {
         Op::Like | Op::Unlike => {
-            let text = if c.eat("\"") {
-                c.quoted()?
-            } else {
-                pattern_text(c).to_owned()
-            };
+            let text = if c.eat("\"") { c.quoted()? } else { pattern_text(c).to_owned() };
             TermValue::Pattern(super::pattern(&text)?)
         }
         Op::Eq | Op::Ne => list(c, names)?,
@@ -255,7 +251,9 @@ fn path(c: &mut Cursor<'_>, names: &Names, level: u8) -> Result<Path, NgsiError>
 /// A name; a full name holds dots and other signs and stands whole when it begins with a scheme.
 fn name(c: &mut Cursor<'_>) -> Result<String, NgsiError> {
     let rest = c.rest();
-    let stop = |ch: char| matches!(ch, ';' | '|' | '(' | ')' | '=' | '!' | '<' | '>' | '~' | '[' | ']' | '{' | '}' | '"' | ',');
+    let stop = |ch: char| {
+        matches!(ch, ';' | '|' | '(' | ')' | '=' | '!' | '<' | '>' | '~' | '[' | ']' | '{' | '}' | '"' | ',')
+    };
     let full = rest.starts_with("http://") || rest.starts_with("https://") || rest.starts_with("urn:");
     let word = if full { c.until(stop) } else { c.until(|ch| stop(ch) || ch == '.') };
     if word.is_empty() || word.contains(char::is_whitespace) {
@@ -283,10 +281,16 @@ fn ranged(c: &mut Cursor<'_>, names: &Names) -> Result<TermValue, NgsiError> {
     let to = single(c, names)?;
     let same = matches!(
         (&from, &to),
-        (TermValue::Number(_), TermValue::Number(_)) | (TermValue::Time(_), TermValue::Time(_)) | (TermValue::Text(_), TermValue::Text(_))
+        (TermValue::Number(_), TermValue::Number(_))
+            | (TermValue::Time(_), TermValue::Time(_))
+            | (TermValue::Text(_), TermValue::Text(_))
             | (TermValue::Word(..), TermValue::Word(..))
     );
-    if same { Ok(TermValue::Range(Box::new(from), Box::new(to))) } else { Err(c.wrong("both ends of a range are of one kind")) }
+    if same {
+        Ok(TermValue::Range(Box::new(from), Box::new(to)))
+    } else {
+        Err(c.wrong("both ends of a range are of one kind"))
+    }
 }
 
 fn single(c: &mut Cursor<'_>, names: &Names) -> Result<TermValue, NgsiError> {
@@ -373,7 +377,9 @@ impl Path {
             Some("modifiedAt") => time(a.modified_at),
             Some("unitCode") => a.unit_code.clone(),
             Some("datasetId") => a.dataset_id.clone().map(Value::String),
-            Some("value" | "object" | "json" | "vocab" | "languageMap" | "valueList" | "objectList") => Some(a.value.clone()),
+            Some("value" | "object" | "json" | "vocab" | "languageMap" | "valueList" | "objectList") => {
+                Some(a.value.clone())
+            }
             _ => None,
         };
         v.is_some_and(|v| judge(Found::Owned(v), test))
@@ -383,7 +389,9 @@ impl Path {
         match a.kind {
             Kind::LanguageProperty => match self.trail.as_slice() {
                 [] => a.value.as_object().is_some_and(|o| o.values().any(|v| judge(Found::Json(v), test))),
-                [one] if one == "*" => a.value.as_object().is_some_and(|o| o.values().any(|v| judge(Found::Json(v), test))),
+                [one] if one == "*" => {
+                    a.value.as_object().is_some_and(|o| o.values().any(|v| judge(Found::Json(v), test)))
+                }
                 [lang, ..] => a.value.get(lang).is_some_and(|v| judge(Found::Json(v), test)),
             },
             Kind::VocabProperty => judge(Found::Word(&a.value), test),
@@ -412,7 +420,8 @@ fn linked(a: &Attr, l: &Linked, test: Option<&(Op, TermValue)>, links: &dyn Link
     };
     ids.into_iter().any(|id| {
         links.entity(id).is_some_and(|e| {
-            (l.types.is_empty() || l.types.iter().any(|t| e.types.contains(t))) && l.path.test(&e, test, links)
+            (l.types.is_empty() || l.types.iter().any(|t| e.types.contains(t)))
+                && l.path.test(&e, test, links)
         })
     })
 }
@@ -451,8 +460,12 @@ fn equal(v: &Value, wanted: &TermValue, word: bool) -> bool {
             compare(v, from).is_some_and(|o| o.is_ge()) && compare(v, to).is_some_and(|o| o.is_le())
         }
         TermValue::Bool(b) => v.as_bool() == Some(*b),
-        TermValue::Word(w, full) => v.as_str().is_some_and(|s| s == w || (word && Some(s) == full.as_deref())),
-        TermValue::Text(t) if word => v.as_str().is_some_and(|s| s == t || s.rsplit(['/', '#', ':']).next() == Some(t)),
+        TermValue::Word(w, full) => {
+            v.as_str().is_some_and(|s| s == w || (word && Some(s) == full.as_deref()))
+        }
+        TermValue::Text(t) if word => {
+            v.as_str().is_some_and(|s| s == t || s.rsplit(['/', '#', ':']).next() == Some(t))
+        }
         TermValue::Pattern(_) => like(v, wanted),
         other => compare(v, other).is_some_and(|o| o.is_eq()),
     }
@@ -525,7 +538,9 @@ impl fmt::Display for Path {
 
 impl fmt::Display for TermValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let quoted = |f: &mut fmt::Formatter<'_>, s: &str| write!(f, "\"{}\"", s.replace('\\', "\\\\").replace('"', "\\\""));
+        let quoted = |f: &mut fmt::Formatter<'_>, s: &str| {
+            write!(f, "\"{}\"", s.replace('\\', "\\\\").replace('"', "\\\""))
+        };
         match self {
             TermValue::Number(n) => write!(f, "{n}"),
             TermValue::Bool(b) => write!(f, "{b}"),

@@ -51,7 +51,8 @@ impl ScopeQ {
             return Ok(inner);
         }
         let text = c.until(|ch| matches!(ch, ',' | '|' | ';' | '(' | ')')).trim();
-        let levels: Vec<String> = text.strip_prefix('/').unwrap_or(text).split('/').map(ToOwned::to_owned).collect();
+        let levels: Vec<String> =
+            text.strip_prefix('/').unwrap_or(text).split('/').map(ToOwned::to_owned).collect();
         let last = levels.len() - 1;
         for (i, l) in levels.iter().enumerate() {
             let fine = match l.as_str() {
