@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::header::{HeaderName, HeaderValue};
 use reqwest::{Client, Method, RequestBuilder, Url, redirect};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
@@ -161,6 +162,28 @@ impl Outbound {
     ) -> Result<Answer, OutboundError> {
         let url = checked(address)?;
         self.send(self.0.request(Method::POST, url.clone()).json(body), &url, caller).await
+    }
+
+    /// Sends a text with headers of the caller's; gives the status of the answer, whose body is not read.
+    ///
+    /// # Errors
+    /// As [`Outbound::get`]; a header that is none is left out.
+    pub async fn post_text(
+        &self,
+        address: &str,
+        headers: &[(String, String)],
+        body: String,
+    ) -> Result<u16, OutboundError> {
+        let url = checked(address)?;
+        let mut request = self.0.request(Method::POST, url.clone()).body(body);
+        for (name, value) in headers {
+            if let (Ok(n), Ok(v)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+                request = request.header(n, v);
+            }
+        }
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let answer = request.send().await.map_err(|e| OutboundError::Unreachable { host, why: why(&e) })?;
+        Ok(answer.status().as_u16())
     }
 
     async fn send(

@@ -13,6 +13,7 @@ use kenroku_types::Tenant;
 use crate::Broker;
 use crate::http::Failed;
 use crate::sql::{self, Narrow};
+use crate::subs::{Event, told};
 
 /// Entities read at once while a query is answered.
 const BATCH: i64 = 500;
@@ -54,7 +55,9 @@ pub(crate) async fn save(
 ) -> Result<(), Failed> {
     sql::put(tx, tenant, old, e).await?;
     sql::put_past(tx, tenant, e).await?;
-    remember(app, tx, tenant, &e.id, changes).await
+    remember(app, tx, tenant, &e.id, changes).await?;
+    let event = if old.is_none() { Event::Created } else { Event::Updated };
+    told(app, tx, tenant, event, e, changes).await
 }
 
 async fn remember(
@@ -119,6 +122,14 @@ pub(crate) async fn delete(
 ) -> Result<(), Failed> {
     let mut e = one(app, tx, tenant, id).await?;
     sql::delete(tx, tenant, id).await?;
+    let gone: Vec<Change> = e
+        .attrs
+        .iter()
+        .flat_map(|(name, all)| {
+            all.iter().map(|a| Change { name: name.clone(), before: Some(a.clone()), after: None })
+        })
+        .collect();
+    told(app, tx, tenant, Event::Deleted, &e, &gone).await?;
     if broker.settings.forget_with_entity {
         sql::delete_past(tx, tenant, id).await?;
     } else {

@@ -1,7 +1,7 @@
 //! The data-linkage platform's broker: NGSI-LD (ETSI GS CIM 009 v1.8.1) over HTTP, on the house's store.
 //!
 //! **What it is.** The API below `/ngsi-ld/v1`: [`api`] has a file for each group of operations, [`entities`] the commands
-//! they share, [`sql`] the statements, [`contexts`] the @contexts that are hosted or remembered, [`door`] who may.
+//! they share, [`sql`] the statements, [`subs`] subscriptions and their notifications, [`contexts`] the @contexts that are hosted or remembered, [`door`] who may.
 //!
 //! **What it is not.** What an entity is and what a query means is platform/ngsi-ld; nothing here decides that.
 //!
@@ -20,6 +20,7 @@ pub mod entities;
 mod http;
 mod module;
 pub mod sql;
+pub mod subs;
 
 pub use module::{Broker, ReadEntities, Settings, WriteEntities, module};
 pub use sql::MIGRATIONS;

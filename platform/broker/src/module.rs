@@ -62,6 +62,7 @@ pub fn module() -> Module {
         )
         .routes(api::routes())
         .settings(&SETTINGS)
+        .work(crate::subs::deliver::work)
         .start(|builder| Box::pin(start(builder)))
 }
 

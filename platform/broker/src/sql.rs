@@ -6,7 +6,7 @@ use kenroku_types::{Tenant, Timestamp};
 use uuid::Uuid;
 
 /// The module's tables.
-pub const MIGRATIONS: ModuleMigrations = migrations!("broker", ["0001_init"]);
+pub const MIGRATIONS: ModuleMigrations = migrations!("broker", ["0001_init", "0002_subscriptions"]);
 
 /// What a store can narrow a query by.
 #[derive(Clone, Debug, Default)]

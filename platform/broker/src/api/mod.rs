@@ -6,8 +6,9 @@ mod contexts;
 mod discovery;
 mod entities;
 mod info;
-mod query;
+pub(crate) mod query;
 mod show;
+mod subscriptions;
 mod temporal;
 
 use axum::handler::Handler;
@@ -87,6 +88,12 @@ pub fn routes() -> Routes {
         temporal::delete_instance,
     );
     let r = both(r, Method::POST, "temporal/entityOperations/query", BODY, temporal::by_post);
+    let r = both(r, Method::POST, "subscriptions", BODY, subscriptions::create);
+    let r = both(r, Method::GET, "subscriptions", BODY, subscriptions::query);
+    let r = both(r, Method::PATCH, "subscriptions", BODY, entities::incomplete);
+    let r = both(r, Method::GET, "subscriptions/{id}", BODY, subscriptions::retrieve);
+    let r = both(r, Method::PATCH, "subscriptions/{id}", BODY, subscriptions::update);
+    let r = both(r, Method::DELETE, "subscriptions/{id}", BODY, subscriptions::delete);
     let r = both(r, Method::GET, "info/sourceIdentity", BODY, info::identity);
     both(r, Method::GET, "info/conformance", BODY, info::conformance)
 }

@@ -92,7 +92,7 @@ pub(super) fn selection(call: &Call, names: &Names, why: &str) -> Result<Selecti
     Ok(s)
 }
 
-pub(super) fn geo(
+pub(crate) fn geo(
     rel: Option<&str>,
     geometry: Option<&str>,
     coordinates: Option<&Value>,

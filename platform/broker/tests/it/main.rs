@@ -4,6 +4,7 @@
 mod doors;
 mod entities;
 mod past;
+mod subs;
 
 use axum::http::Method;
 use kenroku_access::{Actor, ClientId, TenantTree};
