@@ -368,7 +368,10 @@ impl Compacting<'_, '_> {
         {
             return suffix.to_owned();
         }
-        active.compact_by_prefix(var, value.is_none()).unwrap_or_else(|| var.to_owned())
+        if let Some(found) = active.compact_by_prefix(var, value.is_none()) {
+            return found;
+        }
+        if vocab { var.to_owned() } else { iri::relative(active.base.as_deref(), var) }
     }
 
     /// Value compaction (§6.3).
@@ -489,7 +492,10 @@ impl Sought {
                 if has(v, "@value") {
                     let text = |k: &str| v.get(k).and_then(Value::as_str);
                     match (text("@language"), text("@direction"), text("@type")) {
-                        (l, Some(d), _) if !indexed => sought = lang_dir(l, Some(d)),
+                        (l, Some(d), _) if !indexed => {
+                            sought = lang_dir(l, Some(d));
+                            containers.extend(["@language", "@language@set"]);
+                        }
                         (Some(l), None, _) if !indexed => {
                             sought = l.to_ascii_lowercase();
                             containers.extend(["@language", "@language@set"]);

@@ -49,6 +49,8 @@ pub struct Context {
     pub(crate) terms: HashMap<String, Arc<Term>>,
     pub(crate) vocab: Option<String>,
     pub(crate) base: Option<String>,
+    /// The base that a reset goes back to.
+    pub(crate) document: Option<String>,
     pub(crate) language: Option<String>,
     pub(crate) direction: Option<String>,
     /// What held before a context that does not propagate (type-scoped ones).
@@ -59,7 +61,8 @@ pub struct Context {
 impl Context {
     /// A context that knows no names; relative addresses are seen from `base`.
     pub fn empty(base: Option<&str>) -> Self {
-        Context { base: base.map(ToOwned::to_owned), ..Context::default() }
+        let base = base.map(ToOwned::to_owned);
+        Context { document: base.clone(), base, ..Context::default() }
     }
 
     /// What a term means.
@@ -238,7 +241,7 @@ impl<'d> Processor<'d> {
         let one = std::slice::from_ref(local);
         for context in local.as_array().map_or(one, Vec::as_slice) {
             result = match context {
-                Value::Null => self.reset(&result, base, how)?,
+                Value::Null => self.reset(&result, how)?,
                 Value::String(url) => self.remote(&result, url, base, trail, how)?,
                 Value::Object(o) => self.object(result, o, base, trail, how)?,
                 other => return Err(Error::invalid("invalid local context", other.to_string())),
@@ -248,11 +251,11 @@ impl<'d> Processor<'d> {
         Ok(result)
     }
 
-    fn reset(&self, result: &Context, base: Option<&str>, how: How) -> Result<Context, Error> {
+    fn reset(&self, result: &Context, how: How) -> Result<Context, Error> {
         if !how.override_protected && result.terms.values().any(|t| t.protected) {
             return Err(Error::invalid("invalid context nullification", "null"));
         }
-        let mut fresh = Context::empty(base);
+        let mut fresh = Context::empty(result.document.as_deref());
         if !how.propagate {
             fresh.previous = Some(Arc::new(result.clone()));
         }

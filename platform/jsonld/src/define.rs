@@ -110,6 +110,8 @@ pub struct Term {
     pub context: Option<Value>,
     /// Where that context stood.
     pub base: Option<String>,
+    /// Whether the definition is one that is kept for the future and means nothing now.
+    pub(crate) ignored: bool,
 }
 
 impl Term {
@@ -200,6 +202,10 @@ impl Defining<'_, '_> {
         }
         self.kind(active, &mut made, value, defined)?;
         if self.reverse(active, term, &mut made, value, defined)? {
+            if made.ignored {
+                defined.insert(term.to_owned(), true);
+                return Ok(());
+            }
             return finish(active, term, made, old, self.how, defined);
         }
         if !self.id(active, term, &mut made, value, simple, defined)? {
@@ -219,7 +225,9 @@ impl Defining<'_, '_> {
     ) -> Result<Option<String>, Error> {
         let needs = |n: &str, d: &Defined| self.local.contains_key(n) && d.get(n) != Some(&true);
         let whole = needs(name, defined);
-        let front = split(name).map(|(p, _)| p.to_owned()).filter(|p| needs(p, defined));
+        // What follows a scheme with “//” is no compact IRI (§5.2, step 6.2).
+        let front = split(name).filter(|(_, s)| !s.starts_with("//")).map(|(p, _)| p.to_owned());
+        let front = front.filter(|p| needs(p, defined));
         if whole && !iri::is_keyword(name) {
             self.term(active, name, defined)?;
         }
@@ -262,6 +270,10 @@ impl Defining<'_, '_> {
             return Err(Error::invalid("invalid reverse property", term));
         }
         let name = v.as_str().ok_or_else(|| Error::invalid("invalid IRI mapping", term))?;
+        if !iri::is_keyword(name) && iri::looks_like_keyword(name) {
+            made.ignored = true;
+            return Ok(true);
+        }
         made.iri = self.iri(active, name, defined)?;
         if !made.iri.as_deref().is_some_and(|i| iri::is_absolute(i) || i.starts_with("_:")) {
             return Err(Error::invalid("invalid IRI mapping", term));

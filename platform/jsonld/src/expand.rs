@@ -156,6 +156,8 @@ impl Expanding<'_, '_> {
             self.property(f, key, &name, value, result)?;
         }
         for key in nests {
+            let scoped =
+                f.active.term(key).map(|t| self.scoped(f.active, t, true, true)).transpose()?.flatten();
             for nested in element.get(key).map(items).unwrap_or_default() {
                 let Value::Object(o) = nested else {
                     return Err(Error::invalid("invalid @nest value", nested.to_string()));
@@ -163,7 +165,8 @@ impl Expanding<'_, '_> {
                 if o.keys().any(|k| f.active.expand_iri(k, false, true).as_deref() == Some("@value")) {
                     return Err(Error::invalid("invalid @nest value", key));
                 }
-                let deeper = Frame { depth: f.depth + 1, input_type: f.input_type.clone(), ..*f };
+                let active = scoped.as_ref().unwrap_or(f.active);
+                let deeper = Frame { active, depth: f.depth + 1, input_type: f.input_type.clone(), ..*f };
                 if deeper.depth > self.processor.limits().depth {
                     return Err(Error::TooDeep(self.processor.limits().depth));
                 }
@@ -211,6 +214,9 @@ impl Expanding<'_, '_> {
                 put(result, Value::Array(into_list(v)));
             }
             "@included" => {
+                if items(value).iter().any(|n| !n.is_object() || has(n, "@value") || has(n, "@list")) {
+                    return Err(wrong("invalid @included value"));
+                }
                 let v = into_list(self.element(f.active, None, value, f.depth + 1, false)?);
                 if v.iter().any(|n| !n.is_object() || has(n, "@value") || has(n, "@list") || has(n, "@set")) {
                     return Err(wrong("invalid @included value"));

@@ -66,6 +66,20 @@ pub(crate) fn resolve(base: Option<&str>, reference: &str) -> String {
     Url::parse(base).and_then(|b| b.join(reference)).map_or_else(|_| reference.to_owned(), String::from)
 }
 
+/// An IRI as it is written in a document at `base`; unchanged where there is no base or nothing in common.
+pub(crate) fn relative(base: Option<&str>, iri: &str) -> String {
+    let both = base.and_then(|b| Some((Url::parse(b).ok()?, Url::parse(iri).ok()?)));
+    let made = both.filter(|(b, i)| !i.cannot_be_a_base() && i.as_str() == iri && b.origin() == i.origin());
+    match made.and_then(|(b, i)| b.make_relative(&i)) {
+        // A first segment that reads as a keyword or scheme would not come back (RFC 3986 §4.2).
+        Some(r) if looks_like_keyword(&r) || r.split('/').next().is_some_and(|s| s.contains(':')) => {
+            format!("./{r}")
+        }
+        Some(r) => r,
+        None => iri.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -155,10 +155,9 @@ pub fn cut(all: &mut [Entity], q: &TemporalQ, most: usize) -> Option<Cut> {
         _ => first,
     };
     for e in all.iter_mut() {
-        e.attrs.retain(|_, l| {
+        for l in e.attrs.values_mut() {
             l.retain(|a| q.property.of(a).is_none_or(|t| if newest { t >= to } else { t <= to }));
-            !l.is_empty()
-        });
+        }
     }
     Some(Cut { from, to, size: q.last })
 }
@@ -286,6 +285,7 @@ pub fn show(
 ) -> Result<Map<String, Value>, NgsiError> {
     let mut out = view.head(e);
     for (name, all) in e.attrs.iter().filter(|(n, _)| view.shows(n)) {
+        let nothing = all.is_empty();
         let all: Vec<&Attr> = all
             .iter()
             .filter(|a| {
@@ -293,6 +293,10 @@ pub fn show(
             })
             .collect();
         if all.is_empty() {
+            // Nothing within the span that is told (see [`cut`]): the attribute is there, its instances are not.
+            if nothing {
+                out.insert(view.names.brief(name), Value::Array(Vec::new()));
+            }
             continue;
         }
         let shown = match form {

@@ -64,6 +64,9 @@ pub(super) async fn retrieve(Reader(space): Reader, call: Call) -> Answer {
 pub(super) fn selection(call: &Call, names: &Names, why: &str) -> Result<Selection, NgsiError> {
     let full = |list: Vec<String>| list.iter().map(|n| names.full(n)).collect::<Result<Vec<_>, _>>();
     let mut s = Selection { ids: call.list("id"), attrs: full(call.list("attrs"))?, ..Selection::default() };
+    if s.attrs.iter().any(|a| a.starts_with('@')) {
+        return Err(NgsiError::data("id and type are no attributes"));
+    }
     s.ids.iter().try_for_each(|i| check::uri(i, "the id"))?;
     s.id_pattern = call.get("idPattern").map(pattern).transpose()?;
     s.types = call.get("type").map(|t| TypeQ::parse(t, names)).transpose()?;

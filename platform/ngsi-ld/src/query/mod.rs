@@ -33,6 +33,10 @@ pub fn pattern(s: &str) -> Result<Regex, NgsiError> {
     if s.len() > 1024 {
         return Err(NgsiError::data("a pattern has 1,024 characters at most"));
     }
+    // POSIX leaves it open what a repeated repetition means (§4.6.4 refers to it); most readers refuse it.
+    if s.contains("**") {
+        return Err(NgsiError::data(format!("“{}” repeats a repetition", crate::check::short(s))));
+    }
     regex::RegexBuilder::new(s).size_limit(1 << 20).dfa_size_limit(1 << 20).build().map_err(|_| {
         NgsiError::data(format!("“{}” is not a pattern that can be used", crate::check::short(s)))
     })

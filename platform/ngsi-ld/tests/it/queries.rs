@@ -67,7 +67,12 @@ fn wrong_queries_are_refused() {
     let deep = format!("{}a{}", "(".repeat(500), ")".repeat(500));
     assert!(Q::parse(&deep, &Names::default()).is_err());
     assert!(Q::parse(&"a;".repeat(50_000), &Names::default()).is_err());
-    assert!(pattern("(a+)+$").is_ok() && pattern("a{1000}{1000}{1000}").is_err() && pattern("(").is_err());
+    assert!(
+        pattern("(a+)+$").is_ok()
+            && pattern("a{1000}{1000}{1000}").is_err()
+            && pattern("(").is_err()
+            && pattern("a**").is_err()
+    );
 }
 
 struct Depots(BTreeMap<String, Entity>);
