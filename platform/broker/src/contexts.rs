@@ -21,12 +21,15 @@ const REMEMBERED: usize = 512;
 /// Below this the broker hosts contexts.
 pub const HOSTED: &str = "/ngsi-ld/v1/jsonldContexts/";
 
+/// Words by tenant and what stood in `@context`, with when they were last asked for.
+type Read = HashMap<(Tenant, String), (u64, Arc<Names>)>;
+
 /// The contexts this process knows.
 pub struct Contexts {
     out: Outbound,
     allow_private: bool,
     wait: Duration,
-    names: Mutex<HashMap<(Tenant, String), (u64, Arc<Names>)>>,
+    names: Mutex<Read>,
     documents: Mutex<HashMap<(Tenant, String), Arc<Value>>>,
     clock: std::sync::atomic::AtomicU64,
 }

@@ -235,9 +235,7 @@ pub(crate) async fn find(
         after = last.id.clone();
         for e in decide(app, tx, tenant, s, batch).await? {
             seen += 1;
-            if sorted {
-                found.push(e);
-            } else if seen > part.offset && found.len() < part.limit {
+            if sorted || (seen > part.offset && found.len() < part.limit) {
                 found.push(e);
             } else if seen > part.offset {
                 more = true;
@@ -250,7 +248,7 @@ pub(crate) async fn find(
             )
             .into());
         }
-        if !full || (more && !(part.count && !exact) && !sorted) {
+        if !full || (more && !sorted && (exact || !part.count)) {
             break;
         }
     }

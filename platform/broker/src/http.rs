@@ -322,7 +322,7 @@ pub(crate) async fn answer(call: &Call, space: &Space, names: &Names, media: Med
             put_context(&mut body, names);
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/ld+json"));
         }
-        Media::GeoJson if !call.headers.get("prefer").is_some_and(|p| p.as_bytes() == b"body=json") => {
+        Media::GeoJson if call.headers.get("prefer").is_none_or(|p| p.as_bytes() != b"body=json") => {
             put_context(&mut body, names);
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/geo+json"));
         }

@@ -148,10 +148,9 @@ pub(super) async fn purge(Writer(space): Writer, call: Call) -> Answer {
             let mut out = fragment::Outcome::default();
             let names: Vec<String> = e.attrs.keys().cloned().collect();
             for n in names {
-                if (!dropped.is_empty() && dropped.contains(&n)) || (!kept.is_empty() && !kept.contains(&n)) {
-                    if let Ok(more) = fragment::delete(e, &n, None, true, now) {
-                        out.changes.extend(more.changes);
-                    }
+                let goes = if kept.is_empty() { dropped.contains(&n) } else { !kept.contains(&n) };
+                if goes && let Ok(more) = fragment::delete(e, &n, None, true, now) {
+                    out.changes.extend(more.changes);
                 }
             }
             Ok(out)

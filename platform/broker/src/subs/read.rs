@@ -142,10 +142,8 @@ fn member(k: &str, v: &Value, names: &Names, now: Timestamp) -> Result<(), NgsiE
         "scopeQ" => drop(ScopeQ::parse(v.as_str().ok_or_else(|| wrong("scopeQ is a text"))?)?),
         "geoQ" => drop(geo(v, names)?),
         "isActive" if !v.is_boolean() => return Err(wrong("isActive is true or false")),
-        "timeInterval" | "throttling" => {
-            if v.as_f64().is_none_or(|n| n <= 0.0) {
-                return Err(wrong(&format!("{k} is a number of seconds above zero")));
-            }
+        "timeInterval" | "throttling" if v.as_f64().is_none_or(|n| n <= 0.0) => {
+            return Err(wrong(&format!("{k} is a number of seconds above zero")));
         }
         "expiresAt" => {
             let t = check::time(v.as_str().ok_or_else(|| wrong("expiresAt is a time"))?)?;
