@@ -13,6 +13,7 @@ pub mod card;
 pub mod consent;
 pub mod identity;
 pub mod personal;
+pub mod signing;
 pub mod snow_overview;
 pub mod snow_passes;
 pub mod staff;

@@ -15,6 +15,7 @@
 pub mod drive;
 mod send;
 mod vendor;
+mod vendor_inbox;
 mod vendor_log;
 
 use std::future::Future;
@@ -25,6 +26,7 @@ use kenroku_types::{Clock, Rng};
 
 pub use send::SendError;
 pub use vendor::Vendor;
+pub use vendor_inbox::VendorInbox;
 pub use vendor_log::VendorLog;
 
 /// One plough.

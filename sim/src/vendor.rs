@@ -1,4 +1,5 @@
-//! A vendor's program: it asks people for consent, looks at what they let it see, and acknowledges what it is told.
+//! A vendor's program: it asks people for consent, looks at what they let it see, delivers what it did if they want that,
+//! and acknowledges what it was told while nobody listened.
 
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ pub struct Vendor {
     pub key: String,
     /// The agreement's code.
     pub agreement: String,
+    /// The agreement by which it delivers what it did, once it was allowed to look.
+    pub reports: Option<String>,
     /// The people, by the vendor's own pseudonyms.
     pub subjects: Vec<String>,
     /// Where it writes down that it looked.
@@ -27,8 +30,13 @@ const EVERY: Duration = Duration::from_secs(10);
 pub(crate) async fn run(client: reqwest::Client, base: String, v: Vendor) {
     let api = Api { client, base: format!("{}/api/consent/v1", base.trim_end_matches('/')), key: v.key };
     let mut asked = vec![false; v.subjects.len()];
+    let mut reported = vec![Report::Unasked; v.subjects.len()];
+    // What came while this program was off. From then on it is told (`VendorInbox`).
+    if let Err(e) = api.acknowledge().await {
+        tracing::debug!(error = %e, "sim.vendor");
+    }
     loop {
-        for (subject, asked) in v.subjects.iter().zip(&mut asked) {
+        for ((subject, asked), reported) in v.subjects.iter().zip(&mut asked).zip(&mut reported) {
             let body = json!({ "agreement": v.agreement, "subject": subject });
             // Asked once in a run: whoever said no is not asked again and again.
             let done = match *asked {
@@ -39,15 +47,45 @@ pub(crate) async fn run(client: reqwest::Client, base: String, v: Vendor) {
                     }
                 }),
             };
+            let allowed = *asked && done.is_ok();
             if let Err(e) = done {
                 tracing::debug!(error = %e, "sim.vendor");
             }
-        }
-        if let Err(e) = api.acknowledge().await {
-            tracing::debug!(error = %e, "sim.vendor");
+            if let Some(agreement) = v.reports.as_ref().filter(|_| allowed)
+                && let Err(e) = report(&api, agreement, subject, reported).await
+            {
+                tracing::debug!(error = %e, "sim.vendor");
+            }
         }
         tokio::time::sleep(EVERY).await;
     }
+}
+
+/// How far it is with one person's report.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Report {
+    Unasked,
+    Asked,
+    Delivered,
+}
+
+/// Asks whether the visit may be put down in the person's data, and puts it down once.
+async fn report(api: &Api, agreement: &str, subject: &str, at: &mut Report) -> Result<(), SendError> {
+    match *at {
+        Report::Unasked => {
+            api.post("requests", &json!({ "agreement": agreement, "subject": subject })).await?;
+            *at = Report::Asked;
+        }
+        Report::Asked => {
+            let note = json!({ "item": "delivered.visit-note", "value": "家庭訪問をしました（模擬データ）",
+                "method": "visit" });
+            let body = json!({ "agreement": agreement, "subject": subject, "facts": [note] });
+            api.post("deliveries", &body).await?;
+            *at = Report::Delivered;
+        }
+        Report::Delivered => {}
+    }
+    Ok(())
 }
 
 struct Api {

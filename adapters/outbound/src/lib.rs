@@ -230,6 +230,14 @@ fn form_encoded(text: &str) -> String {
         .unwrap_or_default()
 }
 
+/// Whether something may be sent to an address: https, or this machine.
+///
+/// # Errors
+/// [`OutboundError::Address`].
+pub fn check(address: &str) -> Result<(), OutboundError> {
+    checked(address).map(drop)
+}
+
 fn checked(address: &str) -> Result<Url, OutboundError> {
     let shown = || OutboundError::Address(address.split(['?', '#']).next().unwrap_or_default().to_owned());
     let url = Url::parse(address).map_err(|_| shown())?;

@@ -12,7 +12,7 @@ use kenroku_identity::{ID_DESK, RESIDENT_DESK};
 use kenroku_module::settings::{Origin, Raw};
 use kenroku_module::{Assembly, Kind, Module, Values};
 use kenroku_roads::model::Direction;
-use kenroku_sim::VendorLog;
+use kenroku_sim::{VendorInbox, VendorLog};
 use kenroku_snow::{SNOW_DESK, Snow};
 use kenroku_types::Tenant;
 use tokio::net::TcpListener;
@@ -96,7 +96,10 @@ pub async fn run(modules: Vec<Module>, mut values: Values) -> Result<(), Stop> {
     let log = VendorLog::new(kenroku_consent::seed::LOG_KEY, assembly.app.env().clock.clone());
     print(&welcome(port, &elsewhere, &base, &emergency))?;
     let stop = run::stop_signal()?;
-    let vendor = tokio::spawn(vendor_log(assembly.app.clone(), listener, base, log.clone(), stop.clone()));
+    let here = format!("http://127.0.0.1:{port}");
+    let inbox = VendorInbox::new(&here, kenroku_consent::seed::KEY).map_err(Stop::fault)?;
+    let app = assembly.app.clone();
+    let vendor = tokio::spawn(vendor_log(app, listener, base, log.clone(), inbox, stop.clone()));
     let others = tokio::spawn(elsewhere.serve(stop.clone()));
     let world = tokio::spawn(simulated_world(assembly.app.clone(), port, first, log, stop.clone()));
     let served = run::until_stopped(assembly, bound, stop).await;
@@ -104,15 +107,16 @@ pub async fn run(modules: Vec<Module>, mut values: Values) -> Result<(), Stop> {
     served
 }
 
-/// The sample vendor's own log, on a port of its own; people see it beside ours.
+/// The sample vendor's own log and its inbox for notices, on a port of its own; people see the log beside ours.
 async fn vendor_log(
     app: App,
     listener: TcpListener,
     base: String,
     log: VendorLog,
+    inbox: VendorInbox,
     mut stop: watch::Receiver<bool>,
 ) {
-    let router = log.router();
+    let router = log.router().merge(inbox.router());
     let serving = tokio::spawn(async move {
         let stopped = async move { drop(stop.wait_for(|stopping| *stopping).await) };
         tokio::select! {
@@ -155,18 +159,19 @@ async fn simulated_world(app: App, port: u16, first: bool, log: VendorLog, mut s
     }
 }
 
-/// The sample vendor asks those who live here and those who come home to give birth.
+/// The sample vendor asks somebody who lives here, somebody who comes home to give birth, and a child, whose guardian answers.
 async fn vendor(app: &App, log: VendorLog) -> Option<kenroku_sim::Vendor> {
-    use kenroku_consent::seed::{AGREEMENT, KEY, SECTOR};
+    use kenroku_consent::seed::{AGREEMENT, KEY, REPORTS, SECTOR};
     let mut subjects = Vec::new();
-    for login in ["demo-kenmin", "demo-satogaeri"] {
+    for login in ["demo-kenmin", "demo-satogaeri", "demo-kodomo"] {
         match kenroku_identity::seed::known_as(app, login, SECTOR).await {
             Ok(found) => subjects.extend(found.map(|s| s.to_string())),
             Err(e) => tracing::warn!(error = %e, "the sample vendor knows nobody"),
         }
     }
     let (key, agreement) = (KEY.to_owned(), AGREEMENT.to_owned());
-    let vendor = kenroku_sim::Vendor { key, agreement, subjects, log: Some(log) };
+    let reports = Some(REPORTS.to_owned());
+    let vendor = kenroku_sim::Vendor { key, agreement, reports, subjects, log: Some(log) };
     (!vendor.subjects.is_empty()).then_some(vendor)
 }
 

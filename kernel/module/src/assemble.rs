@@ -191,12 +191,16 @@ pub async fn assemble(modules: Vec<Module>, base: Base) -> Result<Assembly, Asse
         }
     }
     builder.put(Reseals(modules.iter().filter_map(|m| Some((m.name, m.reseals?))).collect()));
+    let ready: Vec<_> = modules.iter().filter_map(|m| Some((m.name, m.ready?))).collect();
     let work: Vec<_> = modules.iter().filter_map(|m| Some((m.name, m.work?))).collect();
     let routes = modules.into_iter().fold(Routes::new(), |all, m| all.merge(m.routes.of_module(m.name)));
     let document = openapi::assemble(&routes, env!("CARGO_PKG_VERSION"));
     builder.put(OpenApiText(openapi::to_json(&document)));
     let coverage = routes.coverage();
     let app = builder.build();
+    for (name, connect) in ready {
+        connect(&app).map_err(|e| AssembleError::Start(name, e))?;
+    }
     let mut worker = Worker::new(base.bus, app.db().clone(), kenroku_bus::Settings::default());
     for (name, add) in work {
         worker = add(worker, &app).map_err(|e| AssembleError::Start(name, e))?;

@@ -65,6 +65,9 @@ pub type StartHook = for<'a> fn(&'a mut AppBuilder) -> HookFuture<'a, ()>;
 /// Makes what knows the sessions and keys that a module gave out; asked after the kernel's own.
 pub type AuthenticatorHook = fn(&Db, &Env) -> Box<dyn Authenticator>;
 
+/// Connects a module with what others put into the app, once all of them have started and before anything is served.
+pub type ReadyHook = fn(&App) -> Result<(), HookError>;
+
 /// Adds a module's event handlers, jobs and schedules to the worker, after everything has started:
 /// `Ok(worker.consumer(…).job::<MyJob, _>(…).schedule(…))`.
 pub type WorkHook = fn(Worker, &App) -> Result<Worker, HookError>;
@@ -99,6 +102,8 @@ pub struct Module {
     pub tools: Vec<Tool>,
     /// See [`StartHook`].
     pub start: Option<StartHook>,
+    /// See [`ReadyHook`].
+    pub ready: Option<ReadyHook>,
     /// See [`WorkHook`].
     pub work: Option<WorkHook>,
     /// See [`ResealHook`].
@@ -126,6 +131,7 @@ impl Module {
             authenticator: None,
             tools: Vec::new(),
             start: None,
+            ready: None,
             work: None,
             reseals: None,
             demo: None,
@@ -229,6 +235,13 @@ impl Module {
     #[must_use]
     pub fn start(mut self, hook: StartHook) -> Self {
         self.start = Some(hook);
+        self
+    }
+
+    /// What it needs of modules that start after it.
+    #[must_use]
+    pub fn ready(mut self, hook: ReadyHook) -> Self {
+        self.ready = Some(hook);
         self
     }
 

@@ -8,14 +8,18 @@ use kenroku_types::ids::{ConsentId, RequestId, SubjectId};
 
 use crate::error::{Error, Result};
 use crate::field::{Category, Field};
+use crate::register::Register;
 
 /// On what a purpose rests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LegalBasis {
     /// A law or ordinance, cited: `個人情報の保護に関する法律 第69条第1項`.
     Statute(&'static str),
-    /// The consent of each person (the same law §27(1), §69(2)一); every disclosure names it.
-    Consent,
+    /// The consent of each person (the same law §27(1), §69(2)一); every disclosure names it, and the register in
+    /// which it is kept is asked each time whether it holds.
+    Consent(Register),
+    /// An entry that an office made with its article of law; every disclosure names it, and its register is asked.
+    Entered(Register),
     /// Danger to life, body or property, cited; the person is told afterwards.
     Emergency(&'static str),
     /// The person looks at their own data (the same law §76).
@@ -180,7 +184,7 @@ impl Registry {
 /// #     /// 妊産婦の連絡先を見る
 /// #     pub ViewMothers = "maternity.view" on Mother, view, personal;
 /// # }
-/// # const VISIT: Purpose = Purpose { code: "maternity.visit", ja: "訪問", basis: LegalBasis::Consent, categories: &[Category::Person] };
+/// # const VISIT: Purpose = Purpose { code: "maternity.visit", ja: "訪問", basis: LegalBasis::Statute("母子保健法 第11条"), categories: &[Category::Person] };
 /// let proof: Granted<ViewMothers> = Granted::for_system("maternity", Tenant::SHARED);
 /// let disclosure = Disclosure::new(&proof, &VISIT);
 /// ```
@@ -199,13 +203,15 @@ impl Registry {
 /// #     /// 件数を見る
 /// #     pub CountMothers = "maternity.count" on Mother, view;
 /// # }
-/// # const VISIT: Purpose = Purpose { code: "maternity.visit", ja: "訪問", basis: LegalBasis::Consent, categories: &[Category::Person] };
+/// # const VISIT: Purpose = Purpose { code: "maternity.visit", ja: "訪問", basis: LegalBasis::Statute("母子保健法 第11条"), categories: &[Category::Person] };
 /// let proof: Granted<CountMothers> = Granted::for_system("maternity", Tenant::SHARED);
 /// let disclosure = Disclosure::new(&proof, &VISIT);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Disclosure {
     tenant: Tenant,
+    /// The tenant of the proof, however widened.
+    office: Tenant,
     actor: Actor,
     permission: &'static str,
     opens: DataClass,
@@ -229,6 +235,7 @@ impl Disclosure {
         }
         Disclosure {
             tenant: proof.tenant(),
+            office: proof.tenant(),
             actor: proof.actor().clone(),
             permission: P::META.id,
             opens: P::META.data.unwrap_or(DataClass::Personal),
@@ -259,7 +266,7 @@ impl Disclosure {
         self
     }
 
-    /// The consent of one person, where the purpose rests on consent.
+    /// The consent of one person, or the entry that covers them, where the purpose rests on one.
     #[must_use]
     pub fn consent(mut self, subject: SubjectId, consent: ConsentId) -> Self {
         self.consents.insert(subject, consent);
@@ -281,6 +288,16 @@ impl Disclosure {
     /// For what.
     pub fn purpose(&self) -> &'static Purpose {
         self.purpose
+    }
+
+    /// By the right of which office.
+    pub(crate) fn office(&self) -> Tenant {
+        self.office
+    }
+
+    /// The consent or the entry named for one person.
+    pub(crate) fn entry_for(&self, subject: SubjectId) -> Result<ConsentId> {
+        self.consents.get(&subject).copied().ok_or(Error::ConsentMissing(self.purpose.code))
     }
 
     pub(crate) fn actor(&self) -> String {
@@ -318,10 +335,9 @@ impl Disclosure {
         match self.purpose.basis {
             LegalBasis::Statute(s) => Ok(format!("statute:{s}")),
             LegalBasis::Emergency(s) => Ok(format!("emergency:{s}")),
-            LegalBasis::Consent => match self.consents.get(&subject) {
-                Some(c) => Ok(format!("consent:{c}")),
-                None => Err(Error::ConsentMissing(self.purpose.code)),
-            },
+            LegalBasis::Consent(r) | LegalBasis::Entered(r) => {
+                Ok(format!("{}:{}", r.log, self.entry_for(subject)?))
+            }
             LegalBasis::Own => match &self.actor {
                 Actor::Resident { subject: own, .. } if *own == subject => Ok("own".to_owned()),
                 _ => Err(Error::NotOwn(self.purpose.code)),

@@ -42,6 +42,12 @@ pub enum Error {
     /// The purpose rests on consent and none was named for this person.
     #[error("the purpose {0} needs the consent of every person it opens")]
     ConsentMissing(&'static str),
+    /// The consent or entry named does not hold now, or is not this person's.
+    #[error("what the purpose {0} rests on does not hold (any more)")]
+    ConsentOver(&'static str),
+    /// Nobody answers for consents of this kind, so nothing was opened.
+    #[error("nobody answers for {0}, so nothing was opened")]
+    NobodyAnswers(&'static str),
     /// The purpose is for the person's own eyes, and somebody else asked.
     #[error("the purpose {0} is for the person themself")]
     NotOwn(&'static str),
@@ -103,6 +109,13 @@ impl From<Error> for Problem {
             Error::ConsentMissing(_) => {
                 Problem::new(403, "vault.consent-missing", "The person has not agreed to this")
                     .next("Ask the person for consent, then try again.")
+            }
+            Error::ConsentOver(_) => {
+                Problem::new(403, "vault.consent-over", "What this rests on does not hold any more")
+                    .next("Ask the person for consent, then try again.")
+            }
+            Error::NobodyAnswers(_) => {
+                Problem::unavailable("It cannot be told whether the consent holds, so nothing was opened.")
             }
             Error::NotOwn(_) | Error::NotForPurpose { .. } | Error::NotForPermission { .. } => {
                 Problem::new(403, "vault.not-for-purpose", "This data may not be opened for this purpose")

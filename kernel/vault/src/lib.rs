@@ -6,7 +6,7 @@
 //! copy there is.
 //!
 //! **What it is not.** It does not decide who may (kernel/access does, and its proof is the way in), nor whether
-//! somebody agreed (platform/consent hands in the consent's id). It stores no personal data itself: modules do.
+//! somebody agreed: it asks whoever keeps the consent ([`Registered`]) at each disclosure. It stores no personal data itself: modules do.
 //!
 //! # Three levels of keys
 //! | level | wraps | where | lost or stolen alone |
@@ -20,6 +20,8 @@
 //!
 //! # Invariants
 //! - This is the only crate that decrypts personal data. [`Sealed`] has no way to its content but [`Reader::open`].
+//! - What rests on a consent opens only while whoever keeps it says that it holds ([`Registered`]); where nobody
+//!   answers, nothing opens.
 //! - A [`Reader`] exists only after its log rows are durable. If the log cannot be written, nothing opens.
 //! - A sealed value opens only in its own tenant, module, table, column, class, person and row.
 //! - A destroyed key takes effect at once in this process, within [`MAX_KEY_CACHE`] (30 s) in others, and in the
@@ -34,7 +36,7 @@
 //! # use kenroku_access::{Granted, permission, resource_kind};
 //! # use kenroku_store::{Db, Sql, params, sql};
 //! # use kenroku_types::{Tenant, ids::{RequestId, SubjectId}};
-//! use kenroku_vault::{Category, ConsentId, Disclosure, Field, LegalBasis, Purpose, RetentionClass, Sealed, Vault};
+//! use kenroku_vault::{Category, ConsentId, Disclosure, Field, LegalBasis, Purpose, Register, RetentionClass, Sealed, Vault};
 //! # resource_kind! {
 //! #     /// 妊産婦
 //! #     pub Mother;
@@ -47,8 +49,10 @@
 //!     code: "maternity.visits", ja: "訪問の記録", days: Some(1825), source: "文書管理規程 別表",
 //! };
 //! const NAME: Field = Field::new("maternity", "visit", "name", "氏名", KEEP, Category::Person);
+//! // Whoever keeps the consents answers for them: Vault::answers_for.
+//! const AGREED: Register = Register { code: "maternity.consents", log: "consent" };
 //! const VISIT: Purpose = Purpose {
-//!     code: "maternity.visit", ja: "家庭訪問の準備", basis: LegalBasis::Consent, categories: &[Category::Person],
+//!     code: "maternity.visit", ja: "家庭訪問の準備", basis: LegalBasis::Consent(AGREED), categories: &[Category::Person],
 //! };
 //! # const ADD: &Sql = sql!("insert into visit (tenant, subject, name) values ($1, $2, $3)");
 //! # const GET: &Sql = sql!("select name from visit where tenant = $1 and subject = $2");
@@ -97,6 +101,7 @@ pub mod leave;
 mod log;
 mod master;
 pub mod merkle;
+mod register;
 mod rotate;
 mod sealed;
 pub mod search;
@@ -120,6 +125,7 @@ pub use field::{Category, Field, RetentionClass, Slot};
 pub use kenroku_types::ids::ConsentId;
 pub use log::{LogEntry, LogKind};
 pub use master::MasterKeys;
+pub use register::{Asked, Register, Registered};
 pub use rotate::{RENEWAL_GRACE, Reseal, Resealing, RotationReport};
 pub use sealed::{Opened, Reader, Resealer, Sealed, Sealer};
 pub use vault::{MAX_KEY_CACHE, Vault, VaultOptions, VaultParts};

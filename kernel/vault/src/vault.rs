@@ -17,6 +17,7 @@ use crate::field::{Field, Slot};
 use crate::keys::{KeyStore, OWN, SubjectKeys};
 use crate::log::{Log, LogEntry, LogKind};
 use crate::master::MasterKeys;
+use crate::register::{Register, Registered, Registers};
 use crate::sealed::{Opened, Reader, Sealed, Sealer};
 use crate::sql::{self, LogRow};
 
@@ -67,6 +68,7 @@ pub(crate) struct Inner {
     pub(crate) keys: KeyStore,
     pub(crate) log: Log,
     pub(crate) registry: Registry,
+    pub(crate) registers: Registers,
     pub(crate) options: VaultOptions,
     pub(crate) scrubbing: Mutex<Scrubbing>,
 }
@@ -100,11 +102,17 @@ impl Vault {
             keys,
             log: Log::new(log),
             registry,
+            registers: Registers::default(),
             options,
             scrubbing: Mutex::default(),
         }));
         vault.repeat_erasures().await?;
         Ok(vault)
+    }
+
+    /// Who answers for entries of this kind, from now on; the first one stays. A module calls it when it starts.
+    pub fn answers_for(&self, kind: Register, who: Arc<dyn Registered>) {
+        self.0.registers.add(kind, who);
     }
 
     pub(crate) fn keys(&self) -> &KeyStore {
@@ -156,8 +164,8 @@ impl Vault {
     /// Read the rows first and disclose then: the reader knows the keys of everything that was stored before.
     ///
     /// # Errors
-    /// [`Error::NotForPurpose`], [`Error::NotForPermission`], [`Error::ConsentMissing`], [`Error::NotOwn`],
-    /// [`Error::Undeclared`]; [`Error::LogUnavailable`] when the log cannot be written.
+    /// [`Error::NotForPurpose`], [`Error::NotForPermission`], [`Error::ConsentMissing`], [`Error::ConsentOver`],
+    /// [`Error::NobodyAnswers`], [`Error::NotOwn`], [`Error::Undeclared`]; [`Error::LogUnavailable`] when the log cannot be written.
     pub async fn disclose(
         &self,
         disclosure: &Disclosure,
@@ -187,6 +195,8 @@ impl Vault {
         for s in &people {
             bases.insert(*s, disclosure.basis_for(*s)?);
         }
+        let asked: Vec<SubjectId> = people.iter().copied().collect();
+        self.0.registers.ask(disclosure, &asked, fields).await?;
         let until = self.until();
         let mut keys = self.keys().subjects(tenant, &people).await?;
         let stale: BTreeSet<SubjectId> =

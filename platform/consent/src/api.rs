@@ -176,7 +176,7 @@ pub struct ConsentNotice {
     /// About which record.
     #[schema(value_type = String, format = Uuid)]
     pub record: ConsentId,
-    /// `grant`, `refuse`, `withdraw`, `expire` or `renew`.
+    /// `grant`, `refuse`, `withdraw`, `expire` or `renew`; `changed`: read again.
     pub step: String,
     /// When.
     #[schema(value_type = String, format = DateTime)]
@@ -188,7 +188,7 @@ pub(crate) async fn party(consent: &Consent, proof: &Granted<Obtain>) -> Result<
     Ok(consent.party(proof.tenant(), RecipientKind::Client, &id.to_string()).await?)
 }
 
-fn names(app: &App) -> Result<std::sync::Arc<PseudonymsPort>> {
+pub(crate) fn names(app: &App) -> Result<std::sync::Arc<PseudonymsPort>> {
     app.get::<PseudonymsPort>().map_err(|_| ConsentError::NoIdentity.into())
 }
 
@@ -296,7 +296,7 @@ pub async fn redeem(
     Ok(Json(ConsentRedeemed { subject, facts: got.facts.into_iter().map(fact).collect() }))
 }
 
-fn fact(f: kenroku_vault::share::Fact) -> ConsentFact {
+pub(crate) fn fact(f: kenroku_vault::share::Fact) -> ConsentFact {
     ConsentFact {
         item: f.code.to_owned(),
         value: f.value,
@@ -307,7 +307,7 @@ fn fact(f: kenroku_vault::share::Fact) -> ConsentFact {
     }
 }
 
-fn refusal((item, why): (String, Why)) -> ConsentRefusal {
+pub(crate) fn refusal((item, why): (String, Why)) -> ConsentRefusal {
     ConsentRefusal { item, code: why.code().to_owned(), detail: reason(why.code()).to_owned() }
 }
 

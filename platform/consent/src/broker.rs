@@ -12,15 +12,18 @@ use kenroku_contracts::personal::Pseudonyms;
 use kenroku_store::Tx;
 use kenroku_types::ids::{RequestId, SubjectId};
 use kenroku_types::{Problem, Tenant, Timestamp};
-use kenroku_vault::Disclosure;
 use kenroku_vault::share::{Fact, Wanted};
+use kenroku_vault::{ConsentId, Disclosure, Purpose};
 
 use crate::Consent;
 use crate::consent::Agreement;
+use crate::emergency::{self, Telling};
 use crate::error::{ConsentError, Result};
-use crate::model::{Decision, ProvisionId, RecipientId, RecipientKind, RecordId, Why, decide};
-use crate::module::{HandOn, MINE, Obtain, SHARE, ViewOwn};
-use crate::sql::{self, ProvisionRow, RecipientRow, RecordRow};
+use crate::model::{
+    DataUse, Decision, LawfulBasis, ProvisionId, RecipientId, RecipientKind, RecordId, Why, decide,
+};
+use crate::module::{BY_LAW, HandOn, IN_DANGER, MINE, Obtain, SHARE, ViewOwn};
+use crate::sql::{self, ProvisionRow, RecipientRow};
 
 /// The sector of this module's own pseudonyms.
 pub(crate) const SECTOR: &str = "consent";
@@ -40,10 +43,24 @@ pub struct Inquiry<'a> {
     pub request: Option<RequestId>,
 }
 
+/// On what a provision rests: for what the vault opens, and the entry that its register is asked about.
+#[derive(Clone, Copy, Debug)]
+pub struct Ground {
+    pub(crate) purpose: &'static Purpose,
+    /// The consent, the agreement that rests on a law, or the declared danger.
+    pub id: ConsentId,
+}
+
+impl Ground {
+    pub(crate) const fn consent(id: ConsentId) -> Self {
+        Ground { purpose: &SHARE, id }
+    }
+}
+
 /// What a recipient gets.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Obtained {
-    /// By which consent.
+    /// By which consent; where a law or a danger takes its place, the entry that the access log names.
     pub consent: RecordId,
     /// Under which revision of the agreement.
     pub number: i64,
@@ -96,6 +113,19 @@ impl Consent {
         if agreement.recipient.id == party.id { Ok(agreement) } else { Err(ConsentError::NotFound) }
     }
 
+    /// An agreement of this recipient by which data goes this way.
+    pub(crate) async fn theirs_for(
+        &self,
+        tx: &mut Tx,
+        tenant: Tenant,
+        party: &RecipientRow,
+        code: &str,
+        way: DataUse,
+    ) -> Result<Agreement> {
+        let agreement = self.theirs(tx, tenant, party, code).await?;
+        if agreement.now.terms.data_use == way { Ok(agreement) } else { Err(ConsentError::NotFound) }
+    }
+
     /// What may leave of these items now (GovStack `/service/verification`); opens nothing.
     ///
     /// # Errors
@@ -106,17 +136,48 @@ impl Consent {
         agreement: &Agreement,
         subject: SubjectId,
         items: &[String],
-    ) -> Result<(Decision, Option<RecordRow>)> {
-        let record = sql::record_of(tx, agreement.tenant, subject, agreement.row.id).await?;
+    ) -> Result<(Decision, Option<Ground>)> {
         let now = self.env().now();
         let (terms, ended) = (&agreement.now.terms, agreement.row.ended_at.is_some());
+        if terms.basis != LawfulBasis::Consent {
+            return self.without_consent(tx, agreement, items).await;
+        }
+        let record = sql::record_of(tx, agreement.tenant, subject, agreement.row.id).await?;
         let Some(r) = record else { return Ok((decide(terms, ended, None, items, now), None)) };
-        let standing = r.standing();
+        let mut standing = r.standing();
+        if !self.mandate_holds(&r).await? {
+            standing.until = Some(now);
+        }
         let answered = match standing.number == agreement.row.number {
             true => std::sync::Arc::clone(&agreement.now),
             false => self.revision(tx, agreement.tenant, agreement.row.id, standing.number).await?,
         };
-        Ok((decide(terms, ended, Some((&standing, &answered.terms)), items, now), Some(r)))
+        let decision = decide(terms, ended, Some((&standing, &answered.terms)), items, now);
+        Ok((decision, Some(Ground::consent(r.id))))
+    }
+
+    /// The same for an agreement that rests on a law, or on a danger that has to be declared.
+    pub(crate) async fn without_consent(
+        &self,
+        tx: &mut Tx,
+        agreement: &Agreement,
+        items: &[String],
+    ) -> Result<(Decision, Option<Ground>)> {
+        let (now, terms) = (self.env().now(), &agreement.now.terms);
+        let law = Ground { purpose: &BY_LAW, id: ConsentId::from_uuid(agreement.row.id.uuid()) };
+        let ground = match terms.basis {
+            LawfulBasis::Consent => None,
+            LawfulBasis::LegalObligation | LawfulBasis::PublicTask => Some(law),
+            LawfulBasis::VitalInterest => {
+                let declared = emergency::in_force(tx, agreement.tenant, agreement.row.id, now).await?;
+                declared.map(|e| Ground { purpose: &IN_DANGER, id: e.id })
+            }
+        };
+        if ground.is_none() {
+            let refused = items.iter().map(|c| (c.clone(), Why::NotDeclared)).collect();
+            return Ok((Decision { allowed: Vec::new(), refused }, None));
+        }
+        Ok((decide(terms, agreement.row.ended_at.is_some(), None, items, now), ground))
     }
 
     /// Hands on what the person agreed to.
@@ -133,26 +194,36 @@ impl Consent {
         let (tenant, party) = (proof.tenant(), inquiry.party);
         let subject = names.translate(&party.sector, inquiry.subject, SECTOR).await?;
         let subject = subject.ok_or(ConsentError::Refused(Why::NoAnswer.code()))?;
-        let (agreement, first, record, items) = {
+        let (agreement, first, ground, items) = {
             let mut tx = self.db().read().await?;
-            let agreement = self.theirs(&mut tx, tenant, party, inquiry.agreement).await?;
+            let agreement =
+                self.theirs_for(&mut tx, tenant, party, inquiry.agreement, DataUse::Using).await?;
             let items = match inquiry.items.is_empty() {
                 true => agreement.now.terms.codes().map(str::to_owned).collect(),
                 false => inquiry.items.to_vec(),
             };
-            let (first, record) = self.decide(&mut tx, &agreement, subject, &items).await?;
-            (agreement, first, record, items)
+            let (first, ground) = self.decide(&mut tx, &agreement, subject, &items).await?;
+            (agreement, first, ground, items)
         };
-        let record = match (first.allowed.is_empty(), record) {
-            (false, Some(r)) => r,
+        let ground = match (first.allowed.is_empty(), ground) {
+            (false, Some(g)) => g,
             _ => return Err(refusal(&first)),
         };
-        let facts = self.read(names, proof, subject, record.id, &first.allowed, inquiry.request).await?;
+        let facts = match self.read(names, proof, subject, ground, &first.allowed, inquiry.request).await {
+            // The vault asked again and found that it holds no more: say which reason it is by now.
+            Err(ConsentError::Inner(p)) if p.code == "vault.consent-over" => {
+                let mut tx = self.db().read().await?;
+                let agreement = self.agreement(&mut tx, tenant, agreement.row.id).await?;
+                let (now, _) = self.decide(&mut tx, &agreement, subject, &items).await?;
+                return Err(if now.allowed.is_empty() { refusal(&now) } else { ConsentError::Stale });
+            }
+            other => other?,
+        };
 
         let mut tx = self.db().begin().await?;
         let agreement = self.agreement(&mut tx, tenant, agreement.row.id).await?;
         let (decision, again) = self.decide(&mut tx, &agreement, subject, &items).await?;
-        let Some(record) = again.filter(|_| !decision.allowed.is_empty()) else {
+        let Some(ground) = again.filter(|g| !decision.allowed.is_empty() && g.id == ground.id) else {
             return Err(refusal(&decision));
         };
         let facts: Vec<Fact> =
@@ -160,11 +231,16 @@ impl Consent {
         let left: Vec<String> = facts.iter().map(|f| f.code.to_owned()).collect();
         if !left.is_empty() {
             let (id, now): (ProvisionId, _) = (self.env().id(), self.env().now());
-            let under = (&agreement.row, record.id, record.subject);
+            let under = (&agreement.row, ground.id, subject);
             sql::add_provision(&mut tx, tenant, id, now, party.id, under, &left).await?;
+            if agreement.now.terms.basis == LawfulBasis::VitalInterest {
+                let (row, id) = (&agreement.row, self.env().id());
+                let telling = Telling { id, subject, agreement: row.id, emergency: ground.id, items: &left };
+                emergency::tell(&mut tx, tenant, telling, now).await?;
+            }
         }
         tx.commit().await?;
-        Ok(Obtained { consent: record.id, number: agreement.row.number, facts, refused: decision.refused })
+        Ok(Obtained { consent: ground.id, number: agreement.row.number, facts, refused: decision.refused })
     }
 
     /// Asks the sources of the items, each by its own name for the person.
@@ -173,7 +249,7 @@ impl Consent {
         names: &dyn Pseudonyms,
         proof: &Granted<Obtain>,
         subject: SubjectId,
-        consent: RecordId,
+        ground: Ground,
         codes: &[String],
         request: Option<RequestId>,
     ) -> Result<Vec<Fact>> {
@@ -188,7 +264,8 @@ impl Consent {
         let mut facts = Vec::new();
         for (module, (source, items)) in by_source {
             let Some(theirs) = names.translate(SECTOR, subject, module).await? else { continue };
-            let mut why = Disclosure::new(&broker, &SHARE).handing_to(proof.actor()).consent(theirs, consent);
+            let why = Disclosure::new(&broker, ground.purpose).handing_to(proof.actor());
+            let mut why = why.consent(theirs, ground.id);
             if source.tenants().contains(&Tenant::SHARED) {
                 why = why.of_everybody();
             }
@@ -279,12 +356,11 @@ impl Consent {
         request: Option<RequestId>,
     ) -> Result<Vec<OwnFacts>> {
         let mut out = Vec::new();
-        for source in self.sources().all() {
+        let mut sources = self.sources().all();
+        // First what our own modules hold, then what others delivered.
+        sources.sort_by_key(|s| s.module() == SECTOR);
+        for source in sources {
             let module = source.module();
-            // Who looked has a page of its own.
-            if module == SECTOR {
-                continue;
-            }
             let Some(theirs) = names.translate(SECTOR, subject, module).await? else { continue };
             let mut why = Disclosure::new(proof, &MINE);
             if let Some(id) = request {

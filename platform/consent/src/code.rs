@@ -12,10 +12,10 @@ use kenroku_types::{Tenant, Timestamp, id_kind};
 use kenroku_vault::ConsentId;
 use ring::digest::{SHA256, digest};
 
-use crate::broker::Obtained;
+use crate::broker::{Ground, Obtained};
 use crate::consent::Agreement;
 use crate::error::{ConsentError, Result};
-use crate::model::{AgreementId, LawfulBasis, Why};
+use crate::model::{AgreementId, DataUse, LawfulBasis, Why};
 use crate::module::Obtain;
 use crate::sql::{self, RecipientRow};
 use crate::{Consent, model};
@@ -87,7 +87,8 @@ impl Consent {
         items: &BTreeSet<String>,
     ) -> Result<String> {
         let terms = &agreement.now.terms;
-        if agreement.row.ended_at.is_some() || terms.basis != LawfulBasis::Consent {
+        let handed = terms.basis == LawfulBasis::Consent && terms.data_use == DataUse::Using;
+        if agreement.row.ended_at.is_some() || !handed {
             return Err(ConsentError::NotNow);
         }
         let asked: BTreeSet<&str> = terms.codes().collect();
@@ -140,7 +141,8 @@ impl Consent {
         tx.commit().await?;
         let items: Vec<String> = row.items.split_whitespace().map(str::to_owned).collect();
         let consent = ConsentId::from_uuid(row.id.uuid());
-        let facts = self.read(names, proof, row.subject, consent, &items, request).await?;
+        let ground = Ground::consent(consent);
+        let facts = self.read(names, proof, row.subject, ground, &items, request).await?;
         let mut tx = self.db().begin().await?;
         let left: Vec<String> = facts.iter().map(|f| f.code.to_owned()).collect();
         if !left.is_empty() {
@@ -170,6 +172,21 @@ impl Consent {
         }
         Ok(out)
     }
+}
+
+const OPENS: &Sql =
+    sql!("select items from consent_code where tenant = $1 and id = $2 and subject = $3 and used_at >= $4");
+
+/// What a code that was just used lets out.
+pub(crate) async fn opens(
+    tx: &mut Tx,
+    t: Tenant,
+    id: CodeId,
+    subject: SubjectId,
+    since: Timestamp,
+) -> kenroku_store::Result<Vec<String>> {
+    let found: Option<(String,)> = tx.opt(OPENS, params![t, id, subject, since]).await?;
+    Ok(found.map(|(items,)| items.split_whitespace().map(str::to_owned).collect()).unwrap_or_default())
 }
 
 /// Removes codes from before a moment, used or not.

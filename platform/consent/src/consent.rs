@@ -2,25 +2,28 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::time::Duration;
 
 use kenroku_access::{Assurance, Granted};
 use kenroku_bus::Bus;
 use kenroku_contracts::consent::ConsentChanged;
+use kenroku_contracts::personal::{Proxies, ProxiesPort, Pseudonyms, PseudonymsPort};
+use kenroku_contracts::signing::{Signer, SignerPort};
 use kenroku_store::{Db, Tx};
 use kenroku_types::ids::SubjectId;
 use kenroku_types::{Env, Tenant, Timestamp};
 use kenroku_vault::share::Sources;
 
 use crate::chain;
+use crate::delivery;
 use crate::error::{ConsentError, Result};
 use crate::model::{
-    AgreementId, Answered, By, LawfulBasis, NoticeId, RecipientId, RecipientKind, RecordId, Standing, State,
-    Step, Terms,
+    AgreementId, Answered, By, DataUse, LawfulBasis, RecipientId, RecipientKind, RecordId, Standing, State,
+    Step, Terms, What, ask_again_from,
 };
 use crate::module::ManageAgreements;
-use crate::sql::{self, AgreementRow, NoticeRow, RecipientRow, RecordRow};
+use crate::sql::{self, AgreementRow, RecipientRow, RecordRow};
 
 /// Revisions held in memory: they never change.
 const HELD: usize = 10_000;
@@ -96,12 +99,24 @@ pub struct Reply {
 #[derive(Clone)]
 pub struct Consent(Arc<Inner>);
 
-struct Inner {
+pub(crate) struct Inner {
     db: Db,
     env: Env,
     bus: Bus,
     sources: Arc<Sources>,
     held: Mutex<HashMap<(Tenant, AgreementId, i64), Arc<Revision>>>,
+    ports: OnceLock<Ports>,
+}
+
+/// What other modules lend this one; each absent where there is no いしかわID.
+#[derive(Clone, Debug, Default)]
+pub struct Ports {
+    /// Who a person is for others.
+    pub names: Option<Arc<PseudonymsPort>>,
+    /// Who decides for whom.
+    pub proxies: Option<Arc<ProxiesPort>>,
+    /// What signs in the installation's name.
+    pub signer: Option<Arc<SignerPort>>,
 }
 
 impl fmt::Debug for Consent {
@@ -113,7 +128,43 @@ impl fmt::Debug for Consent {
 impl Consent {
     /// Puts the parts together.
     pub fn new(db: Db, env: Env, bus: Bus, sources: Arc<Sources>) -> Self {
-        Consent(Arc::new(Inner { db, env, bus, sources, held: Mutex::default() }))
+        Consent(Arc::new(Inner { db, env, bus, sources, held: Mutex::default(), ports: OnceLock::new() }))
+    }
+
+    /// Takes what other modules lend, once all of them have started; the first time counts.
+    pub fn connect(&self, ports: Ports) {
+        let _ = self.0.ports.set(ports);
+    }
+
+    /// What answers the vault: it holds nothing that holds the vault.
+    pub(crate) fn weak(&self) -> Weak<Inner> {
+        Arc::downgrade(&self.0)
+    }
+
+    /// The same by what answers the vault, while there is one.
+    pub(crate) fn of(weak: &Weak<Inner>) -> Option<Self> {
+        weak.upgrade().map(Consent)
+    }
+
+    /// Who a person is for others.
+    ///
+    /// # Errors
+    /// [`ConsentError::NoIdentity`].
+    pub(crate) fn names(&self) -> Result<&dyn Pseudonyms> {
+        let port = self.0.ports.get().and_then(|p| p.names.as_deref());
+        port.map(|p| &*p.0).ok_or(ConsentError::NoIdentity)
+    }
+
+    pub(crate) fn proxies(&self) -> Option<&dyn Proxies> {
+        self.0.ports.get()?.proxies.as_deref().map(|p| &*p.0)
+    }
+
+    pub(crate) fn signer(&self) -> Option<&dyn Signer> {
+        self.0.ports.get()?.signer.as_deref().map(|p| &*p.0)
+    }
+
+    pub(crate) fn bus(&self) -> &Bus {
+        &self.0.bus
     }
 
     /// The database.
@@ -156,6 +207,7 @@ impl Consent {
             name: new.name,
             address: new.address,
             representative: new.representative,
+            push_url: None,
         };
         let mut tx = self.db().begin().await?;
         sql::add_recipient(&mut tx, proof.tenant(), &row, self.env().now()).await.map_err(taken)?;
@@ -232,6 +284,12 @@ impl Consent {
         if row.version != version {
             return Err(ConsentError::Stale);
         }
+        // Otherwise a no could be turned into a law by new words.
+        let before = self.revision(&mut tx, tenant, id, row.number).await?;
+        if before.terms.basis != terms.basis || before.terms.data_use != terms.data_use {
+            let why = "another basis is another agreement".to_owned();
+            return Err(ConsentError::Input(vec![("basis", why)]));
+        }
         sql::revise(&mut tx, tenant, &row, now).await?;
         let number = row.number + 1;
         chain::append(&mut tx, tenant, "agreement", id.uuid(), number, terms, now).await?;
@@ -259,12 +317,10 @@ impl Consent {
     }
 
     fn faults(&self, terms: &Terms) -> Vec<(&'static str, String)> {
-        let mut faults = terms.faults(|code| self.sources().find(code).is_some());
-        // Without a yes the vault has no basis to open by: what rests on a law alone cannot be entered here.
-        if terms.basis != LawfulBasis::Consent {
-            faults.push(("basis", "only consent can be handed on by".to_owned()));
-        }
-        faults
+        terms.faults(|code| match terms.data_use {
+            DataUse::Using => self.sources().find(code).is_some(),
+            DataUse::Source => delivery::item(code).is_some(),
+        })
     }
 
     /// A revision of an agreement.
@@ -332,7 +388,8 @@ impl Consent {
     /// The recipient asks a person; the question waits on the person's page. Asking again changes nothing.
     ///
     /// # Errors
-    /// [`ConsentError::NotNow`] when the agreement is over or needs nobody's consent.
+    /// [`ConsentError::NotNow`] when the agreement is over or needs nobody's consent; [`ConsentError::TooSoon`] after a
+    /// no.
     pub async fn ask(&self, agreement: &Agreement, subject: SubjectId) -> Result<RecordId> {
         let terms = &agreement.now.terms;
         if agreement.row.ended_at.is_some() || terms.basis != LawfulBasis::Consent {
@@ -342,6 +399,11 @@ impl Consent {
         let record = sql::record_of(&mut tx, agreement.tenant, subject, agreement.row.id).await?;
         let mut covers = false;
         if let Some(r) = &record {
+            if let Some(from) = ask_again_from(&r.standing(), r.changed_at)
+                && self.env().now() < from
+            {
+                return Err(ConsentError::TooSoon(from));
+            }
             let answered = self.revision(&mut tx, agreement.tenant, r.agreement, r.standing().number).await?;
             covers = terms.asks_no_more_than(&answered.terms);
         }
@@ -398,7 +460,7 @@ impl Consent {
         Ok(id)
     }
 
-    fn answered(
+    pub(crate) fn answered(
         &self,
         agreement: &Agreement,
         step: Step,
@@ -419,7 +481,7 @@ impl Consent {
     }
 
     /// Writes one step: the record, its revision, what the recipient must be told, the event.
-    async fn step(
+    pub(crate) async fn step(
         &self,
         tx: &mut Tx,
         agreement: &Agreement,
@@ -445,9 +507,8 @@ impl Consent {
             }
         };
         chain::append(tx, tenant, "record", id.uuid(), number, &step, now).await?;
-        if step.step != Step::Draft {
-            let (notice, to): (NoticeId, _) = (self.env().id(), agreement.recipient.id);
-            sql::add_notice(tx, tenant, notice, to, id, step.step, now).await?;
+        if let Some(what) = What::of(step.step) {
+            self.tell(tx, tenant, &agreement.recipient, id, what).await?;
         }
         let (code, state) = (agreement.row.code.clone(), next.state.code().to_owned());
         let event = ConsentChanged { consent: id, agreement: code, state };
@@ -521,42 +582,6 @@ impl Consent {
         let row = sql::agreement(&mut tx, tenant, id).await?.ok_or(ConsentError::NotFound)?;
         Ok(chain::verify(&sql::revisions(&mut tx, tenant, id.uuid()).await?, row.number))
     }
-
-    /// Ends the consents of a tenant whose time is over, at most `limit`; returns how many. A consent past its end lets
-    /// nothing out even before this has run.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn expire_due(&self, tenant: Tenant, limit: u32) -> Result<usize> {
-        let mut tx = self.db().begin().await?;
-        let due = sql::due(&mut tx, tenant, self.env().now(), limit).await?;
-        for r in &due {
-            let agreement = self.agreement(&mut tx, tenant, r.agreement).await?;
-            let step = self.answered(&agreement, Step::Expire, BTreeSet::new(), None, By::Clock);
-            self.step(&mut tx, &agreement, r.subject, Some(r), step, true).await?;
-        }
-        tx.commit().await?;
-        Ok(due.len())
-    }
-
-    /// What a recipient has to be told and has not acknowledged.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn notices(&self, tenant: Tenant, to: RecipientId, limit: u32) -> Result<Vec<NoticeRow>> {
-        Ok(sql::notices(&mut self.db().read().await?, tenant, to, limit).await?)
-    }
-
-    /// A recipient acknowledges a notice. Doing it again changes nothing.
-    ///
-    /// # Errors
-    /// When the store fails.
-    pub async fn acknowledge(&self, tenant: Tenant, by: RecipientId, id: NoticeId) -> Result<bool> {
-        let mut tx = self.db().begin().await?;
-        let done = sql::acknowledge(&mut tx, tenant, by, id, self.env().now()).await?;
-        tx.commit().await?;
-        Ok(done)
-    }
 }
 
 pub(crate) fn taken(e: kenroku_store::Error) -> ConsentError {
@@ -567,7 +592,7 @@ pub(crate) fn taken(e: kenroku_store::Error) -> ConsentError {
 }
 
 /// Two answers at once: the second finds the first one's row.
-fn stale(e: kenroku_store::Error) -> ConsentError {
+pub(crate) fn stale(e: kenroku_store::Error) -> ConsentError {
     match e {
         kenroku_store::Error::Unique(_) => ConsentError::Stale,
         other => other.into(),

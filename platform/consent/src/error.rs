@@ -1,6 +1,6 @@
 //! [`ConsentError`]: what can go wrong with agreements, answers and provisions.
 
-use kenroku_types::Problem;
+use kenroku_types::{Problem, Timestamp};
 
 /// What can go wrong.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -20,6 +20,9 @@ pub enum ConsentError {
     /// The step cannot follow where the record stands.
     #[error("this cannot follow where it stands now")]
     NotNow,
+    /// The person said no; from this moment on they may be asked again.
+    #[error("the person said no and may be asked again from {0}")]
+    TooSoon(Timestamp),
     /// The agreement was changed after the page was shown, or somebody else was first.
     #[error("it was changed in between")]
     Stale,
@@ -93,6 +96,12 @@ impl From<ConsentError> for Problem {
                 Problem::new(409, "consent.not-now", "This cannot follow where it stands now")
                     .next("Look at how it stands, then decide again.")
             }
+            ConsentError::TooSoon(from) => {
+                Problem::new(409, "consent.too-soon", "The person said no and may not be asked again yet")
+                    .detail(format!("They may be asked again from {from}."))
+                    .next("Ask again then. The person can say yes at any time on their own page.")
+                    .field("earliest", "consent.too-soon", from.to_string())
+            }
             ConsentError::Stale => Problem::conflict("It was changed in between."),
             ConsentError::Refused(why) => {
                 Problem::new(403, format!("consent.{why}"), "Nothing of it may leave")
@@ -115,6 +124,7 @@ pub(crate) fn reason(why: &str) -> &'static str {
         "withdrawn" => "The person took the consent back.",
         "expired" => "The consent is over.",
         "outdated" => "The agreement asks for more than the person agreed to; ask again.",
+        "not-declared" => "It is for a declared danger, and none is declared now.",
         "left-out" => "The person left it out.",
         _ => "It is not known.",
     }

@@ -13,7 +13,7 @@ const fn explain(purpose: &'static Purpose, what: [&'static str; 2], to: [&'stat
 }
 
 /// Every purpose of the module.
-pub(crate) static ALL: [Explanation; 5] = [
+pub(crate) static ALL: [Explanation; 7] = [
     explain(
         &module::SHARE,
         [
@@ -24,6 +24,30 @@ pub(crate) static ALL: [Explanation; 5] = [
             "ご本人が同意した提供先",
             "本人《ほんにん》が いいと 言っ《いっ》た 相手《あいて》",
             "The recipients that the person agreed to",
+        ],
+    ),
+    explain(
+        &module::BY_LAW,
+        [
+            "法律《ほうりつ》で 決まっ《きまっ》て いる ものを 渡す《わたす》",
+            "Handing on what a law orders, by an agreement that names the article",
+        ],
+        [
+            "法令で定められた提供先",
+            "法律《ほうりつ》で 決まっ《きまっ》た 相手《あいて》",
+            "Whom the law names",
+        ],
+    ),
+    explain(
+        &module::IN_DANGER,
+        [
+            "とても 危ない《あぶない》 ときに、命《いのち》を 守る《まもる》ために 渡す《わたす》",
+            "Handing on in a declared danger, to protect life and body; the person is told afterwards",
+        ],
+        [
+            "緊急時のために登録された提供先",
+            "危ない《あぶない》 ときに 助ける《たすける》 相手《あいて》",
+            "Recipients registered for emergencies",
         ],
     ),
     explain(

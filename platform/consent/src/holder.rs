@@ -12,6 +12,7 @@ use kenroku_vault::share::Reading;
 use kenroku_vault::{Category, Disclosure, LegalBasis, Purpose, Vault};
 
 use crate::case::{CaseId, KEEP};
+use crate::delivery;
 use crate::error::{ConsentError, Result};
 use crate::model::{By, State, Step};
 use crate::module::HandOn;
@@ -64,6 +65,11 @@ const NOTICE: Notice = Notice {
             "一度《いちど》だけの コード",
             "Your one-time share codes and what they were used for",
         ],
+        [
+            "ほかから届けられたデータ",
+            "ほかの 人《ひと》が 届け《とどけ》た データ",
+            "What others delivered about you",
+        ],
     ],
     kept: &[
         Kept {
@@ -110,6 +116,7 @@ const NOTICE: Notice = Notice {
 };
 
 const DELETE_CODES: &Sql = sql!("delete from consent_code where tenant = $1 and subject = $2");
+const DELETE_DELIVERIES: &Sql = sql!("delete from consent_delivery where tenant = $1 and subject = $2");
 const COUNT_KEPT: &Sql = sql!(
     "select (select count(*) from consent_provision where tenant = $1 and subject = $2)
        + (select count(*) from consent_case where tenant = $1 and subject = $2)"
@@ -160,7 +167,17 @@ impl Keeping {
             kept += n.unsigned_abs();
         }
         tx.commit().await?;
-        Ok(Erased { rows, kept, unreadable_after: None })
+        // The key first: what was delivered is then unreadable in every copy.
+        let order = Disclosure::new(&Granted::<HandOn>::for_system("consent", Tenant::SHARED), &END);
+        let unreadable_after = match self.vault.erase_class(&order, me, &delivery::KEEP).await {
+            Ok(erasure) => Some(erasure.unreadable_after),
+            Err(kenroku_vault::Error::SubjectUnknown | kenroku_vault::Error::Erased) => None,
+            Err(e) => return Err(e.into()),
+        };
+        let mut tx = self.consent.db().begin().await?;
+        rows += tx.execute(DELETE_DELIVERIES, params![Tenant::SHARED, me]).await?;
+        tx.commit().await?;
+        Ok(Erased { rows, kept, unreadable_after })
     }
 
     async fn sweep(&self, tenants: &[Tenant], now: Timestamp) -> Result<Vec<Purged>> {

@@ -25,14 +25,23 @@ mod api;
 pub mod broker;
 pub mod case;
 pub mod chain;
+pub mod changes;
 pub mod code;
 mod consent;
+pub mod delivery;
+pub mod emergency;
+mod ends;
 mod error;
+mod exchange;
 mod explain;
 mod holder;
+mod inside;
 pub mod model;
 mod module;
 mod pages;
+pub mod push;
+pub mod pxr;
+pub mod registers;
 pub mod seed;
 pub mod sql;
 pub mod usage;
@@ -40,7 +49,8 @@ pub mod usage;
 pub use consent::{Agreement, Answer, Consent, NewRecipient, Reply, Revision};
 pub use error::{ConsentError, Result};
 pub use module::{
-    AnswerOwn, DataSharing, HandleCases, ManageAgreements, Obtain, ViewOwn, ViewProvisions, module,
+    AnswerOwn, DataSharing, DeclareEmergency, Deliver, HandleCases, ManageAgreements, Obtain,
+    ViewEmergencies, ViewOwn, ViewProvisions, module,
 };
 pub use sql::MIGRATIONS;
 

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use std::time::Duration;
+
+use kenroku_contracts::personal::MandateId;
 use kenroku_store::coded;
 use kenroku_types::ids::SubjectId;
 use kenroku_types::{Timestamp, id_kind};
@@ -43,6 +46,49 @@ coded! {
         VitalInterest = "vital_interest",
         /// The office's own affairs as laid down by law (§61, §69(2)二・三).
         PublicTask = "public_task",
+    }
+}
+
+coded! {
+    /// Which way data goes, in the words of the GovStack Consent building block (`dataUse`).
+    #[derive(Default)]
+    DataUse {
+        /// The recipient receives it.
+        #[default]
+        Using = "data_using_service",
+        /// The recipient delivers it.
+        Source = "data_source",
+    }
+}
+
+impl DataUse {
+    fn is_using(&self) -> bool {
+        *self == DataUse::Using
+    }
+}
+
+coded! {
+    /// Of what a recipient is told.
+    What {
+        /// The person said yes.
+        Grant = "grant",
+        /// The person said no.
+        Refuse = "refuse",
+        /// The person took it back.
+        Withdraw = "withdraw",
+        /// Its time was over.
+        Expire = "expire",
+        /// The person said yes again.
+        Renew = "renew",
+        /// Something changed that the person lets it see: read again.
+        Changed = "changed",
+    }
+}
+
+impl What {
+    /// What a step tells; a question tells the one who asks nothing new.
+    pub fn of(step: Step) -> Option<What> {
+        What::from_code(step.code())
     }
 }
 
@@ -109,7 +155,7 @@ macro_rules! by_code {
         }
     )+};
 }
-by_code!(LawfulBasis, Step);
+by_code!(DataUse, LawfulBasis, Step);
 
 /// The same in three languages.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -162,6 +208,10 @@ pub struct Terms {
     pub basis: LawfulBasis,
     /// The article of law; empty with consent.
     pub article: String,
+    /// Whether the recipient receives the items or delivers them.
+    #[serde(default, skip_serializing_if = "DataUse::is_using")]
+    #[schema(value_type = String)]
+    pub data_use: DataUse,
     /// Which items.
     pub items: Vec<AgreedItem>,
     /// How long the recipient keeps what it received, in days.
@@ -219,6 +269,7 @@ impl Terms {
         self.purpose == older.purpose
             && self.basis == older.basis
             && self.article == older.article
+            && self.data_use == older.data_use
             && self.items.iter().all(|i| old.contains(i.code.as_str()))
             && self.retention_days <= older.retention_days
     }
@@ -235,8 +286,15 @@ impl Terms {
 pub enum By {
     /// The person.
     Person,
-    /// Somebody who acts for the person, by the pseudonym that this module knows them by.
-    Proxy(SubjectId),
+    /// Somebody who acts for the person.
+    Proxy {
+        /// Who, by the pseudonym that this module knows them by.
+        who: SubjectId,
+        /// By which delegation.
+        mandate: MandateId,
+        /// Until when the delegation lasts, and so a consent at most.
+        until: Timestamp,
+    },
     /// The recipient, who asked.
     Recipient,
     /// The clock.
@@ -275,6 +333,23 @@ pub struct Standing {
     pub items: BTreeSet<String>,
     /// Until when it holds.
     pub until: Option<Timestamp>,
+    /// How often in a row it was a no.
+    pub noes: i64,
+    /// By which delegation somebody else said yes; none where the person did.
+    pub mandate: Option<MandateId>,
+}
+
+/// Days that a recipient waits after the first no in a row, the second, and every further one, before it may ask
+/// again. Taking a consent back is a no. The person can say yes at any time.
+pub const PAUSES: [u64; 3] = [30, 90, 365];
+
+/// From when on the recipient may ask again somebody who said no at `since`; `None` when the last word was no no.
+pub fn ask_again_from(s: &Standing, since: Timestamp) -> Option<Timestamp> {
+    if !matches!(s.state, State::Refused | State::Withdrawn) {
+        return None;
+    }
+    let nth = usize::try_from(s.noes.max(1) - 1).unwrap_or(usize::MAX).min(PAUSES.len() - 1);
+    Some(since.plus(Duration::from_secs(PAUSES[nth] * 86_400)))
 }
 
 impl Standing {
@@ -298,11 +373,27 @@ impl Standing {
             (Step::Expire, _) => return None,
         };
         let granted = next == State::Granted;
+        let before = now.map_or(0, |s| s.noes);
+        let noes = match next {
+            State::Refused | State::Withdrawn => before + 1,
+            State::Granted => 0,
+            State::Asked | State::Expired => before,
+        };
+        let (mandate, ends) = match &a.by {
+            By::Proxy { mandate, until, .. } if granted => (Some(*mandate), Some(*until)),
+            _ => (None, None),
+        };
+        let until = match (a.until, ends) {
+            (Some(until), Some(ends)) => Some(until.min(ends)),
+            (until, _) => until,
+        };
         Some(Standing {
             state: next,
             number: a.number,
             items: if granted { a.items.clone() } else { BTreeSet::new() },
-            until: if granted { a.until } else { None },
+            until: if granted { until } else { None },
+            noes,
+            mandate,
         })
     }
 }
@@ -326,6 +417,8 @@ coded! {
         Outdated = "outdated",
         /// The person left this item out.
         LeftOut = "left-out",
+        /// It is for a danger, and none is declared.
+        NotDeclared = "not-declared",
     }
 }
 
@@ -403,6 +496,7 @@ mod tests {
             without: t(),
             basis: LawfulBasis::Consent,
             article: String::new(),
+            data_use: DataUse::Using,
             items: items.iter().map(item).collect(),
             retention_days: 30,
             valid_days: 365,
@@ -479,6 +573,46 @@ mod tests {
     }
 
     proptest! {
+        /// The pause after a no against a plainer account: the number of noes since the last yes.
+        #[test]
+        fn after_each_no_in_a_row_the_recipient_waits_longer(steps in prop::collection::vec(step(), 0..14)) {
+            let mut standing: Option<Standing> = None;
+            let mut taken = Vec::new();
+            for s in steps {
+                if let Some(next) = Standing::after(standing.as_ref(), &answer(s, &["a"], 9), false) {
+                    standing = Some(next);
+                    taken.push(s);
+                }
+            }
+            let (Some(s), Some(last)) = (standing, taken.last()) else { return Ok(()) };
+            let yes = |s: &Step| matches!(s, Step::Grant | Step::Renew);
+            let no = |s: &&Step| matches!(**s, Step::Refuse | Step::Withdraw);
+            let noes = taken.iter().rev().take_while(|s| !yes(s)).filter(no).count();
+            let expected = match (no(&last), noes) {
+                (false, _) => None,
+                (true, 1) => Some(30),
+                (true, 2) => Some(90),
+                (true, _) => Some(365),
+            };
+            let since = Timestamp::from_secs(1_000);
+            let days = |t: Timestamp| (t.micros() - since.micros()) / 86_400_000_000;
+            prop_assert_eq!(ask_again_from(&s, since).map(days), expected);
+        }
+
+        /// A yes by somebody else never holds longer than their delegation, and is marked until the next answer.
+        #[test]
+        fn a_proxys_yes_ends_with_the_delegation(until in 1i64..100, ends in 1i64..100, now in 0i64..100) {
+            let (mandate, who) = (MandateId::from_uuid(uuid::Uuid::from_u128(1)), SubjectId::from_uuid(uuid::Uuid::from_u128(2)));
+            let by = By::Proxy { who, mandate, until: Timestamp::from_secs(ends) };
+            let yes = Standing::after(None, &Answered { by, ..answer(Step::Grant, &["a"], until) }, true).unwrap();
+            prop_assert_eq!(yes.mandate, Some(mandate));
+            let t = terms(&["a"]);
+            let d = decide(&t, false, Some((&yes, &t)), &ask(&["a"]), Timestamp::from_secs(now));
+            prop_assert_eq!(d.allowed.len() == 1, now < until.min(ends));
+            let own = Standing::after(Some(&yes), &answer(Step::Renew, &["a"], until), true).unwrap();
+            prop_assert_eq!(own.mandate, None);
+        }
+
         /// Against a second, plainer account of the same rules: whatever is asked, an item leaves exactly when the last
         /// step that counts was a yes that named it, still holds, and the agreement still names it.
         #[test]

@@ -8,9 +8,9 @@ use kenroku_module::HookError;
 use kenroku_types::{MuniCode, Tenant};
 use kenroku_vault::Vault;
 
-use crate::model::{AgreedItem, LawfulBasis, RecipientKind, Terms, Texts};
+use crate::model::{AgreedItem, DataUse, LawfulBasis, RecipientKind, Terms, Texts};
 use crate::usage::{NewHolder, ask};
-use crate::{Consent, ManageAgreements, NewRecipient, Obtain};
+use crate::{Consent, Deliver, ManageAgreements, NewRecipient, Obtain};
 
 /// The key of the sample vendor.
 pub const KEY: &str = "demo-consent-vendor-0001-0000";
@@ -18,6 +18,10 @@ pub const KEY: &str = "demo-consent-vendor-0001-0000";
 pub const AGREEMENT: &str = "maternity.visit-support";
 /// By which it knows us when we ask for its own log.
 pub const LOG_KEY: &str = "demo-consent-vendor-log-0001";
+/// By which it delivers what it did.
+pub const REPORTS: &str = "maternity.visit-report";
+/// What it receives while a danger is declared.
+pub const RESCUE: &str = "maternity.rescue";
 /// Under which pseudonyms it knows people.
 pub const SECTOR: &str = "demo-visit-support";
 
@@ -40,7 +44,7 @@ pub async fn demo(app: App) -> Result<String, HookError> {
     let keys: Granted<ManageKeys> = Granted::for_system("consent", tenant);
     let new = NewKey {
         holder: KeyHolder::Client(client),
-        scopes: &[Obtain::META],
+        scopes: &[Obtain::META, Deliver::META],
         label: "産前産後サポート（見本、模擬データ）",
         expires: None,
     };
@@ -55,7 +59,6 @@ pub async fn demo(app: App) -> Result<String, HookError> {
         representative: "模擬 代表".to_owned(),
     };
     let recipient = consent.register_recipient(&officer, recipient).await?;
-    let item = |code: &str, required| AgreedItem { code: code.to_owned(), required };
     let terms = Terms {
         service: Texts::new(
             "産前産後の家庭訪問",
@@ -74,15 +77,76 @@ pub async fn demo(app: App) -> Result<String, HookError> {
         ),
         basis: LawfulBasis::Consent,
         article: String::new(),
-        items: vec![item("identity.name", false), item("identity.municipality", false)],
+        data_use: DataUse::Using,
+        items: vec![item("identity.name"), item("identity.municipality")],
         retention_days: 365,
         valid_days: 365,
     };
     consent.agree(&officer, AGREEMENT, recipient, &terms).await?;
-    Ok("a sample vendor with one agreement".to_owned())
+    consent.agree(&officer, REPORTS, recipient, &reports()).await?;
+    consent.agree(&officer, RESCUE, recipient, &rescue()).await?;
+    Ok("a sample vendor with three agreements".to_owned())
 }
 
-/// Says where the sample vendor's own log is asked: its address is another at each start.
+fn item(code: &str) -> AgreedItem {
+    AgreedItem { code: code.to_owned(), required: false }
+}
+
+/// What the vendor delivers after a visit.
+fn reports() -> Terms {
+    Terms {
+        service: Texts::new(
+            "家庭訪問の記録のお届け",
+            "訪問《ほうもん》の 記録《きろく》を 届ける《とどける》 サービス",
+            "Notes of home visits, delivered to you",
+        ),
+        purpose: Texts::new(
+            "訪問の記録をあなたのデータに残し、あとで見たり、別の相談先に渡したりできるようにするため",
+            "訪問《ほうもん》の 記録《きろく》を、あとで あなたが 見る《みる》 ことが できる ように します。",
+            "So that you can look at the notes later, and hand them to others if you want",
+        ),
+        without: Texts::new(
+            "訪問の記録は、事業者だけが持ちます。",
+            "記録《きろく》は サービスの 人《ひと》だけが 持ち《もち》ます。",
+            "Only the vendor keeps the notes.",
+        ),
+        basis: LawfulBasis::Consent,
+        article: String::new(),
+        data_use: DataUse::Source,
+        items: vec![item("delivered.visit-note"), item("delivered.due-date")],
+        retention_days: 365,
+        valid_days: 365,
+    }
+}
+
+/// What the vendor receives while a danger is declared.
+fn rescue() -> Terms {
+    Terms {
+        service: Texts::new(
+            "災害のときの妊産婦の安否確認",
+            "地震《じしん》などの とき、お母《おかあ》さんと 赤《あか》ちゃんが 無事《ぶじ》か 確かめる《たしかめる》",
+            "Finding out whether mothers are safe in a disaster",
+        ),
+        purpose: Texts::new(
+            "災害のときに、支援が要る妊産婦の所在を確かめ、助けるため",
+            "危ない《あぶない》 ときに、どこに いるか 確かめ《たしかめ》て 助け《たすけ》ます。",
+            "To find and help expectant mothers in a disaster",
+        ),
+        without: Texts::new(
+            "緊急時が宣言されている間だけ渡ります。渡したときは、あとで必ずお知らせします。",
+            "危ない《あぶない》 ときだけ 渡し《わたし》ます。あとで かならず 知らせ《しらせ》ます。",
+            "It is handed on only while a danger is declared. You are always told afterwards.",
+        ),
+        basis: LawfulBasis::VitalInterest,
+        article: "個人情報の保護に関する法律 第69条第2項第4号".to_owned(),
+        data_use: DataUse::Using,
+        items: vec![item("identity.name"), item("identity.address")],
+        retention_days: 30,
+        valid_days: 365,
+    }
+}
+
+/// Says where the sample vendor's own log is asked and where it takes notices: its address is another at each start.
 ///
 /// # Errors
 /// When the store fails.
@@ -93,6 +157,7 @@ pub async fn link_log(app: &App, url: &str) -> Result<(), HookError> {
         if a.row.code == AGREEMENT {
             let (url, key, since) = (url.to_owned(), LOG_KEY.to_owned(), app.env().now());
             let new = NewHolder { recipient: a.recipient.id, url, key, since };
+            consent.push_to(&officer, new.recipient, Some(&format!("{}/events", new.url))).await?;
             consent.link_usage(&vault, &officer, new).await?;
         }
     }

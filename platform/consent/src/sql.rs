@@ -3,18 +3,28 @@
 
 use std::collections::BTreeSet;
 
+use kenroku_contracts::personal::MandateId;
 use kenroku_store::{ModuleMigrations, Result, Sql, Tx, migrations, params, row, sql};
 use kenroku_types::ids::SubjectId;
 use kenroku_types::{Tenant, Timestamp};
 use uuid::Uuid;
 
 use crate::model::{
-    AgreementId, NoticeId, ProvisionId, RecipientId, RecipientKind, RecordId, Standing, State, Step,
+    AgreementId, NoticeId, ProvisionId, RecipientId, RecipientKind, RecordId, Standing, State, What,
 };
 
 /// The tables.
-pub const MIGRATIONS: ModuleMigrations =
-    migrations!("consent", ["0001_init", "0002_codes_cases", "0003_usage"]);
+pub const MIGRATIONS: ModuleMigrations = migrations!(
+    "consent",
+    [
+        "0001_init",
+        "0002_codes_cases",
+        "0003_usage",
+        "0004_proxies_push",
+        "0005_law_emergency",
+        "0006_deliveries"
+    ]
+);
 
 /// Whoever receives data.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,8 +43,10 @@ pub struct RecipientRow {
     pub address: String,
     /// 代表者の氏名.
     pub representative: String,
+    /// Where it wants to be told (RFC 8935).
+    pub push_url: Option<String>,
 }
-row!(RecipientRow { id, kind, handle, sector, name, address, representative });
+row!(RecipientRow { id, kind, handle, sector, name, address, representative, push_url });
 
 /// The head of an agreement.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,13 +85,36 @@ pub struct RecordRow {
     pub version: i64,
     /// Of the last step.
     pub changed_at: Timestamp,
+    noes: i64,
+    /// By which delegation somebody else said yes.
+    pub mandate: Option<MandateId>,
 }
-row!(RecordRow { id, subject, agreement, state, number, items, until, steps, version, changed_at });
+row!(RecordRow {
+    id,
+    subject,
+    agreement,
+    state,
+    number,
+    items,
+    until,
+    steps,
+    version,
+    changed_at,
+    noes,
+    mandate
+});
 
 impl RecordRow {
     /// Where it stands.
     pub fn standing(&self) -> Standing {
-        Standing { state: self.state, number: self.number, items: split(&self.items), until: self.until }
+        Standing {
+            state: self.state,
+            number: self.number,
+            items: split(&self.items),
+            until: self.until,
+            noes: self.noes,
+            mandate: self.mandate,
+        }
     }
 }
 
@@ -107,11 +142,17 @@ pub struct NoticeRow {
     /// About which record.
     pub record: RecordId,
     /// What happened.
-    pub step: Step,
+    pub step: What,
     /// When.
     pub created_at: Timestamp,
+    /// To whom.
+    pub recipient: RecipientId,
+    /// When the recipient's server took it.
+    pub delivered_at: Option<Timestamp>,
+    /// When the recipient acknowledged it.
+    pub acknowledged_at: Option<Timestamp>,
 }
-row!(NoticeRow { id, record, step, created_at });
+row!(NoticeRow { id, record, step, created_at, recipient, delivered_at, acknowledged_at });
 
 /// One time that data was handed on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,19 +191,20 @@ fn joined<'a>(items: impl IntoIterator<Item = &'a String>) -> String {
 }
 
 const ADD_RECIPIENT: &Sql = sql!(
-    "insert into consent_recipient (tenant, id, kind, handle, sector, name, address, representative, created_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, $9)"
+    "insert into consent_recipient (tenant, id, kind, handle, sector, name, address, representative, created_at,
+       push_url)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 );
 const RECIPIENT_BY_HANDLE: &Sql = sql!(
-    "select id, kind, handle, sector, name, address, representative from consent_recipient
+    "select id, kind, handle, sector, name, address, representative, push_url from consent_recipient
      where tenant = $1 and kind = $2 and handle = $3 and ended_at is null"
 );
 const RECIPIENT: &Sql = sql!(
-    "select id, kind, handle, sector, name, address, representative from consent_recipient
+    "select id, kind, handle, sector, name, address, representative, push_url from consent_recipient
      where tenant = $1 and id = $2"
 );
 const RECIPIENTS: &Sql = sql!(
-    "select id, kind, handle, sector, name, address, representative from consent_recipient
+    "select id, kind, handle, sector, name, address, representative, push_url from consent_recipient
      where tenant = $1 and ended_at is null order by name, id"
 );
 const END_RECIPIENT: &Sql =
@@ -192,33 +234,33 @@ const AGREEMENTS: &Sql = sql!(
 
 const ADD_RECORD: &Sql = sql!(
     "insert into consent_record
-       (tenant, id, subject, agreement, state, number, items, until, steps, version, changed_at)
-     values ($1, $2, $3, $4, $5, $6, $7, $8, 1, 1, $9)"
+       (tenant, id, subject, agreement, state, number, items, until, steps, version, changed_at, noes, mandate)
+     values ($1, $2, $3, $4, $5, $6, $7, $8, 1, 1, $9, $10, $11)"
 );
 const SET_RECORD: &Sql = sql!(
     "update consent_record set state = $4, number = $5, items = $6, until = $7, steps = steps + 1,
-       version = version + 1, changed_at = $8
+       version = version + 1, changed_at = $8, noes = $9, mandate = $10
      where tenant = $1 and id = $2 and version = $3"
 );
 const RECORD: &Sql = sql!(
-    "select id, subject, agreement, state, number, items, until, steps, version, changed_at from consent_record
-     where tenant = $1 and id = $2"
+    "select id, subject, agreement, state, number, items, until, steps, version, changed_at, noes, mandate
+     from consent_record where tenant = $1 and id = $2"
 );
 const RECORD_OF: &Sql = sql!(
-    "select id, subject, agreement, state, number, items, until, steps, version, changed_at from consent_record
-     where tenant = $1 and subject = $2 and agreement = $3"
+    "select id, subject, agreement, state, number, items, until, steps, version, changed_at, noes, mandate
+     from consent_record where tenant = $1 and subject = $2 and agreement = $3"
 );
 const RECORDS_OF: &Sql = sql!(
-    "select id, subject, agreement, state, number, items, until, steps, version, changed_at from consent_record
-     where tenant = $1 and subject = $2 order by changed_at desc, id"
+    "select id, subject, agreement, state, number, items, until, steps, version, changed_at, noes, mandate
+     from consent_record where tenant = $1 and subject = $2 order by changed_at desc, id"
 );
 const RECORDS_FOR: &Sql = sql!(
-    "select id, subject, agreement, state, number, items, until, steps, version, changed_at from consent_record
-     where tenant = $1 and agreement = $2 and id > $3 order by id limit $4"
+    "select id, subject, agreement, state, number, items, until, steps, version, changed_at, noes, mandate
+     from consent_record where tenant = $1 and agreement = $2 and id > $3 order by id limit $4"
 );
 const DUE: &Sql = sql!(
-    "select id, subject, agreement, state, number, items, until, steps, version, changed_at from consent_record
-     where tenant = $1 and state = 'granted' and until <= $2 order by until, id limit $3"
+    "select id, subject, agreement, state, number, items, until, steps, version, changed_at, noes, mandate
+     from consent_record where tenant = $1 and state = 'granted' and until <= $2 order by until, id limit $3"
 );
 
 const ADD_REVISION: &Sql = sql!(
@@ -238,8 +280,26 @@ const ADD_NOTICE: &Sql = sql!(
     "insert into consent_notice (tenant, id, recipient, record, step, created_at) values ($1, $2, $3, $4, $5, $6)"
 );
 const NOTICES: &Sql = sql!(
-    "select id, record, step, created_at from consent_notice
+    "select id, record, step, created_at, recipient, delivered_at, acknowledged_at from consent_notice
      where tenant = $1 and recipient = $2 and acknowledged_at is null order by created_at, id limit $3"
+);
+const NOTICE: &Sql = sql!(
+    "select id, record, step, created_at, recipient, delivered_at, acknowledged_at from consent_notice
+     where tenant = $1 and id = $2"
+);
+const OPEN_NOTICES: &Sql = sql!(
+    "select id, record, step, created_at, recipient, delivered_at, acknowledged_at from consent_notice
+     where tenant = $1 and acknowledged_at is null order by created_at, id limit $2"
+);
+const DELIVERED: &Sql = sql!(
+    "update consent_notice set delivered_at = $3 where tenant = $1 and id = $2 and delivered_at is null"
+);
+const PUSH_TO: &Sql =
+    sql!("update consent_recipient set push_url = $3 where tenant = $1 and id = $2 and ended_at is null");
+const MANDATED: &Sql = sql!(
+    "select id, subject, agreement, state, number, items, until, steps, version, changed_at, noes, mandate
+     from consent_record
+     where tenant = $1 and mandate is not null and state = 'granted' and id > $2 order by id limit $3"
 );
 const ACKNOWLEDGE: &Sql = sql!(
     "update consent_notice set acknowledged_at = $4
@@ -263,7 +323,18 @@ const PROVISIONS_OF: &Sql = sql!(
 const PURGE_PROVISIONS: &Sql = sql!("delete from consent_provision where tenant = $1 and at < $2");
 
 pub(crate) async fn add_recipient(tx: &mut Tx, t: Tenant, r: &RecipientRow, now: Timestamp) -> Result<()> {
-    let row = params![t, r.id, r.kind, &r.handle, &r.sector, &r.name, &r.address, &r.representative, now];
+    let row = params![
+        t,
+        r.id,
+        r.kind,
+        &r.handle,
+        &r.sector,
+        &r.name,
+        &r.address,
+        &r.representative,
+        now,
+        r.push_url.clone()
+    ];
     tx.execute(ADD_RECIPIENT, row).await.map(drop)
 }
 
@@ -328,7 +399,8 @@ pub(crate) async fn add_record(
     s: &Standing,
     now: Timestamp,
 ) -> Result<()> {
-    let row = params![t, id, subject, agreement, s.state, s.number, joined(&s.items), s.until, now];
+    let items = joined(&s.items);
+    let row = params![t, id, subject, agreement, s.state, s.number, items, s.until, now, s.noes, s.mandate];
     tx.execute(ADD_RECORD, row).await.map(drop)
 }
 
@@ -339,7 +411,8 @@ pub(crate) async fn set_record(
     s: &Standing,
     now: Timestamp,
 ) -> Result<()> {
-    let row = params![t, old.id, old.version, s.state, s.number, joined(&s.items), s.until, now];
+    let items = joined(&s.items);
+    let row = params![t, old.id, old.version, s.state, s.number, items, s.until, now, s.noes, s.mandate];
     tx.execute_one(SET_RECORD, row).await
 }
 
@@ -398,7 +471,7 @@ pub(crate) async fn add_notice(
     id: NoticeId,
     recipient: RecipientId,
     record: RecordId,
-    step: Step,
+    step: What,
     now: Timestamp,
 ) -> Result<()> {
     tx.execute(ADD_NOTICE, params![t, id, recipient, record, step, now]).await.map(drop)
@@ -421,6 +494,28 @@ pub(crate) async fn acknowledge(
     now: Timestamp,
 ) -> Result<bool> {
     Ok(tx.execute(ACKNOWLEDGE, params![t, recipient, id, now]).await? > 0)
+}
+
+pub(crate) async fn notice(tx: &mut Tx, t: Tenant, id: NoticeId) -> Result<Option<NoticeRow>> {
+    tx.opt(NOTICE, params![t, id]).await
+}
+
+/// Everything that no recipient has acknowledged, oldest first.
+pub(crate) async fn open_notices(tx: &mut Tx, t: Tenant, limit: u32) -> Result<Vec<NoticeRow>> {
+    tx.all(OPEN_NOTICES, params![t, limit]).await
+}
+
+pub(crate) async fn delivered(tx: &mut Tx, t: Tenant, id: NoticeId, now: Timestamp) -> Result<()> {
+    tx.execute(DELIVERED, params![t, id, now]).await.map(drop)
+}
+
+pub(crate) async fn push_to(tx: &mut Tx, t: Tenant, id: RecipientId, url: Option<String>) -> Result<bool> {
+    Ok(tx.execute(PUSH_TO, params![t, id, url]).await? > 0)
+}
+
+/// Granted records that rest on a delegation, from after `after` on.
+pub(crate) async fn mandated(tx: &mut Tx, t: Tenant, after: Uuid, limit: u32) -> Result<Vec<RecordRow>> {
+    tx.all(MANDATED, params![t, after, limit]).await
 }
 
 /// How many notices about a record its recipient has not acknowledged.

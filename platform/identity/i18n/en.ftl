@@ -334,6 +334,7 @@ identity-may-procedures = Do procedures
 identity-may-bookings = Make bookings
 identity-may-coupons = Use coupons
 identity-may-health = See health and care records
+identity-may-consents = Decide what data is handed on
 identity-accept = Accept
 identity-accept-code = To act for somebody: the code you got
 identity-accept-hint = For example ABCD-EFGH

@@ -334,6 +334,7 @@ identity-may-procedures = 手続き《てつづき》を する
 identity-may-bookings = 予約《よやく》を する
 identity-may-coupons = クーポンを 使う《つかう》
 identity-may-health = 体《からだ》と 介護《かいご》の 記録《きろく》を 見る《みる》
+identity-may-consents = データを 渡す《わたす》か どうか 決める《きめる》
 identity-accept = うけとる
 identity-accept-code = だれかの 代わり《かわり》を する 人《ひと》：もらった 番号《ばんごう》
 identity-accept-hint = たとえば ABCD-EFGH

@@ -334,6 +334,7 @@ identity-may-procedures = 手続きをする
 identity-may-bookings = 予約をする
 identity-may-coupons = クーポンを使う
 identity-may-health = 健康と介護の記録を見る
+identity-may-consents = データを渡すかどうかを決める
 identity-accept = 受け取る
 identity-accept-code = だれかの代わりをする方：受け取った番号
 identity-accept-hint = 例 ABCD-EFGH

@@ -13,13 +13,14 @@ use serde_json::{Map, Value, json};
 use crate::error::{IdentityError, Result};
 use crate::model::{PersonId, PersonState, Provenance, Sex};
 use crate::person::{ADDRESS, BIRTH, NAME, SEX, vault_subject};
+use crate::registers::GRANTS;
 use crate::{Identity, ReleaseClaims};
 
 /// Handing attributes to a service that the person agreed to.
 pub const RELEASE: Purpose = Purpose {
     code: "identity.release",
     ja: "ご本人が同意したサービスに、同意した項目を渡す",
-    basis: LegalBasis::Consent,
+    basis: LegalBasis::Consent(GRANTS),
     categories: &[Category::Person],
 };
 
@@ -81,7 +82,7 @@ impl Claim {
     }
 
     /// The sealed field it needs; `None` for what is known without opening anything.
-    const fn field(self) -> Option<&'static Field> {
+    pub(crate) const fn field(self) -> Option<&'static Field> {
         match self {
             Claim::Name | Claim::FamilyName | Claim::GivenName => Some(&NAME),
             Claim::Birthdate | Claim::IsAdult => Some(&BIRTH),

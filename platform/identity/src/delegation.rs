@@ -14,6 +14,7 @@ use ring::digest::{SHA256, digest};
 use crate::error::{IdentityError, Result};
 use crate::model::{DelegationId, PersonId, coded};
 use crate::person::{NAME, vault_subject};
+use crate::registers::DELEGATIONS;
 use crate::sheet::Sheet;
 use crate::ticket::normal_code;
 use crate::{Identity, session, sheet};
@@ -45,6 +46,8 @@ coded! {
         Coupons = "coupons",
         /// See care and health records that were shared with the person.
         Health = "health",
+        /// Decide what is handed on about the person: answer requests for consent, and take consents back.
+        Consents = "consents",
     }
 }
 
@@ -57,6 +60,7 @@ impl Scope {
             Scope::Bookings => "identity-may-bookings",
             Scope::Coupons => "identity-may-coupons",
             Scope::Health => "identity-may-health",
+            Scope::Consents => "identity-may-consents",
         }
     }
 }
@@ -65,7 +69,7 @@ impl Scope {
 pub const EACH_OTHER: Purpose = Purpose {
     code: "identity.each-other",
     ja: "代理を頼んだ方と代理をする方が、互いの氏名を見る",
-    basis: LegalBasis::Consent,
+    basis: LegalBasis::Consent(DELEGATIONS),
     categories: &[Category::Person],
 };
 

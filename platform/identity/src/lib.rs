@@ -41,6 +41,8 @@ mod module;
 pub mod op;
 mod pages;
 pub mod person;
+mod proxies;
+mod registers;
 mod residents;
 pub mod review;
 pub mod revocation;

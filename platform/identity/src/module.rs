@@ -5,7 +5,7 @@ use std::sync::Arc;
 use kenroku_access::accounts::{Passwords, ThrottleRules};
 use kenroku_access::{Permission as _, Role, RoleHome, RoleId, permission, resource_kind};
 use kenroku_bus::{Done, Failed, Job, Running, Schedule, Work};
-use kenroku_contracts::personal::PseudonymsPort;
+use kenroku_contracts::personal::{ProxiesPort, PseudonymsPort};
 use kenroku_http::{App, AppBuilder, Routes, op};
 use kenroku_module::{HookError, Kind, Module, Setting, Values};
 use kenroku_vault::leave::Holders;
@@ -180,10 +180,12 @@ async fn start(builder: &mut AppBuilder) -> Result<(), HookError> {
         builder.put(trust);
     }
     let (db, env, bus) = (builder.db().clone(), builder.env().clone(), builder.bus().clone());
+    crate::registers::register(&vault, &db, &env);
     builder.put(Providers::from_file(&values.text("identity.upstreams")?)?);
     op::start(builder, &values, &rules.origin).await?;
     let identity = Identity::new(db, env, bus, (*vault).clone(), Passwords::default(), rules);
     builder.put(PseudonymsPort(Arc::new(identity.clone())));
+    builder.put(ProxiesPort(Arc::new(identity.clone())));
     // Without the broker nothing is handed on.
     if let Ok(sources) = builder.get::<Sources>() {
         sources.add(Arc::new(identity.clone()));

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use kenroku_access::Granted;
+use kenroku_contracts::personal::FactsChanged;
 use kenroku_places::Places;
 use kenroku_store::{Sql, Tx, params, row, sql};
 use kenroku_types::ids::{RequestId, SubjectId};
@@ -338,6 +339,10 @@ impl Identity {
             let old = credential::replace(tx, id, c.kind, now).await?;
             credential::add(tx, self.env(), id, c, old).await?;
         }
+        let items = crate::source::codes();
+        let changed =
+            FactsChanged { module: crate::subject::OWN.to_owned(), subject: vault_subject(id), items };
+        self.bus().publish(tx, T, &changed).await?;
         session::note(tx, self.env(), id, "changed", "proved-again", "").await
     }
 

@@ -66,6 +66,11 @@ const ITEMS: [(Item, Claim); 5] = [
 ];
 const BARE: [Item; ITEMS.len()] = [ITEMS[0].0, ITEMS[1].0, ITEMS[2].0, ITEMS[3].0, ITEMS[4].0];
 
+/// The codes of all items.
+pub(crate) fn codes() -> Vec<String> {
+    BARE.iter().map(|i| i.code.to_owned()).collect()
+}
+
 impl Source for Identity {
     fn module(&self) -> &'static str {
         OWN

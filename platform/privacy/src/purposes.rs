@@ -71,7 +71,8 @@ pub fn state(p: &Purpose, explained: Option<&Explanation>, fields: &[Field]) -> 
     let (basis, article) = match p.basis {
         LegalBasis::Statute(a) => ("statute", a),
         LegalBasis::Emergency(a) => ("emergency", a),
-        LegalBasis::Consent => ("consent", "個人情報の保護に関する法律 第69条第2項第1号（本人の同意）"),
+        LegalBasis::Entered(_) => ("entered", "提供ごとに、同意書または宣言に記した条文"),
+        LegalBasis::Consent(_) => ("consent", "個人情報の保護に関する法律 第69条第2項第1号（本人の同意）"),
         LegalBasis::Own => ("own", "個人情報の保護に関する法律 第76条（本人の求め）"),
     };
     let own = fields.iter().filter(|f| f.module == module && p.categories.contains(&f.category));

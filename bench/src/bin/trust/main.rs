@@ -25,7 +25,7 @@ use anyhow::{Context, Result, bail};
 use kenroku_access::{Assurance, Granted};
 use kenroku_bus::Bus;
 use kenroku_consent::model::{
-    AgreedItem, Answered, By, LawfulBasis, RecipientKind, Standing, Step, Terms, Texts, decide,
+    AgreedItem, Answered, By, DataUse, LawfulBasis, RecipientKind, Standing, Step, Terms, Texts, decide,
 };
 use kenroku_consent::{Consent, MIGRATIONS, ManageAgreements, NewRecipient, Reply};
 use kenroku_store::{Db, LiteOptions};
@@ -76,6 +76,7 @@ fn terms(n: usize) -> Terms {
         without: t(),
         basis: LawfulBasis::Consent,
         article: String::new(),
+        data_use: DataUse::Using,
         items: codes(n).into_iter().map(item).collect(),
         retention_days: 30,
         valid_days: 365,

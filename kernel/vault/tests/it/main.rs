@@ -1,6 +1,7 @@
 //! The vault on both engines.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
+mod consents;
 mod erasing;
 mod no_other_way;
 mod opening;

@@ -6,7 +6,7 @@ use kenroku_types::ids::SubjectId;
 use kenroku_types::{Env, Tenant, Timestamp};
 use kenroku_vault::{
     Category, Disclosure, Field, KEY_TABLES, LOG_TABLES, LegalBasis, MasterKeys, ModuleVault, Purpose,
-    RetentionClass, Sealed, Vault, VaultOptions, VaultParts,
+    Register, RetentionClass, Sealed, Vault, VaultOptions, VaultParts,
 };
 use uuid::Uuid;
 
@@ -42,10 +42,12 @@ pub const COUNT: Purpose = Purpose {
     basis: LegalBasis::Statute("統計法 第24条"),
     categories: &[Category::Household],
 };
+/// Where the test keeps consents.
+pub const AGREEMENTS: Register = Register { code: "probe.agreements", log: "consent" };
 pub const AGREED: Purpose = Purpose {
     code: "probe.agreed",
     ja: "民間事業者への提供",
-    basis: LegalBasis::Consent,
+    basis: LegalBasis::Consent(AGREEMENTS),
     categories: &[Category::Person],
 };
 pub const MINE: Purpose = Purpose {

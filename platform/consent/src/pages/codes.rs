@@ -15,7 +15,7 @@ use crate::Consent;
 use crate::code::LIFE;
 use crate::consent::Agreement;
 use crate::error::ConsentError;
-use crate::model::{AgreementId, LawfulBasis};
+use crate::model::{AgreementId, DataUse, LawfulBasis};
 use crate::module::{AnswerOwn, ViewOwn, tenants};
 
 #[derive(Template)]
@@ -53,7 +53,10 @@ pub(crate) async fn page(authz: Authz<ViewOwn>, app: App, page: Page) -> Result<
     let mut menu = Vec::new();
     for tenant in tenants(app.access()) {
         for a in consent.agreements(tenant).await? {
-            if a.row.ended_at.is_none() && a.now.terms.basis == LawfulBasis::Consent {
+            if a.row.ended_at.is_none()
+                && a.now.terms.basis == LawfulBasis::Consent
+                && a.now.terms.data_use == DataUse::Using
+            {
                 menu.push(Step {
                     title: said(&page, &a.now.terms.service),
                     text: Phrase::text(&a.recipient.name),

@@ -33,7 +33,7 @@ struct SourceView {
     again: bool,
 }
 
-async fn held(
+pub(super) async fn held(
     app: &App,
     proof: &Granted<ViewOwn>,
     subject: SubjectId,
@@ -76,6 +76,11 @@ pub(crate) async fn page(authz: Authz<ViewOwn>, app: App, info: RequestInfo, pag
             Ok(facts) => {
                 for f in facts {
                     let from = match f.verified_at {
+                        Some(at) if f.source != own.module => page
+                            .t("consent-delivered-by")
+                            .with("who", f.source.clone())
+                            .with("day", day(&page, at))
+                            .phrase(),
                         Some(at) => page.t("consent-proved-at").with("day", day(&page, at)).phrase(),
                         None => Phrase::default(),
                     };
@@ -105,7 +110,7 @@ pub(crate) async fn download(authz: Authz<ViewOwn>, app: App, info: RequestInfo)
         .into_iter()
         .map(|own| match own.facts {
             Ok(facts) => json!({ "source": own.module, "facts": facts.iter().map(|f| json!({
-                "item": f.code, "value": f.value, "method": f.method, "assurance": f.assurance,
+                "item": f.code, "value": f.value, "source": f.source, "method": f.method, "assurance": f.assurance,
                 "verifiedAt": f.verified_at,
             })).collect::<Vec<_>>() }),
             Err(p) => json!({ "source": own.module, "error": p.code }),

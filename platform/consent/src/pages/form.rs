@@ -12,7 +12,7 @@ use serde::Deserialize;
 use super::{item_name, staff};
 use crate::consent::Consent;
 use crate::error::ConsentError;
-use crate::model::{AgreedItem, AgreementId, LawfulBasis, RecipientId, Terms, Texts};
+use crate::model::{AgreedItem, AgreementId, DataUse, LawfulBasis, RecipientId, Terms, Texts};
 use crate::module::ManageAgreements;
 
 #[derive(Template)]
@@ -23,6 +23,8 @@ struct Shown {
     recipients: Vec<Choice>,
     /// The code's field and the recipient's choice: only of a new agreement.
     fresh: bool,
+    bases: Vec<Choice>,
+    uses: Vec<Choice>,
     f: Filled,
     texts: Vec<TextView>,
     items: Vec<ItemView>,
@@ -52,6 +54,9 @@ struct Filled {
     version: i64,
     texts: [String; 9],
     items: Vec<AgreedItem>,
+    basis: String,
+    article: String,
+    data_use: String,
     retention_days: String,
     valid_days: String,
 }
@@ -86,6 +91,9 @@ impl Filled {
             version: one("version").parse().unwrap_or_default(),
             texts: TEXTS.map(one),
             items: items.collect(),
+            basis: one("basis"),
+            article: one("article"),
+            data_use: one("data_use"),
             retention_days: one("retention_days"),
             valid_days: one("valid_days"),
         }
@@ -100,6 +108,9 @@ impl Filled {
             version,
             texts: std::array::from_fn(|_| flat.next().unwrap_or_default()),
             items: t.items.clone(),
+            basis: t.basis.code().to_owned(),
+            article: t.article.clone(),
+            data_use: t.data_use.code().to_owned(),
             retention_days: t.retention_days.to_string(),
             valid_days: t.valid_days.to_string(),
         }
@@ -111,8 +122,9 @@ impl Filled {
             service: Texts::new(a, b, c),
             purpose: Texts::new(d, e, f),
             without: Texts::new(g, h, i),
-            basis: LawfulBasis::Consent,
-            article: String::new(),
+            basis: LawfulBasis::from_code(&self.basis).unwrap_or(LawfulBasis::Consent),
+            article: self.article.clone(),
+            data_use: DataUse::from_code(&self.data_use).unwrap_or_default(),
             items: self.items.clone(),
             // What is no number is refused as out of bounds, with the words for it.
             retention_days: self.retention_days.parse().unwrap_or_default(),
@@ -164,6 +176,15 @@ async fn show(
             });
         }
     }
+    let bases = [
+        (LawfulBasis::Consent, "consent-basis-consent"),
+        (LawfulBasis::LegalObligation, "consent-basis-law"),
+        (LawfulBasis::PublicTask, "consent-basis-task"),
+        (LawfulBasis::VitalInterest, "consent-basis-danger"),
+    ]
+    .map(|(basis, key)| Choice::new(basis.code(), t(key), f.basis == basis.code()));
+    let uses = [(DataUse::Using, "consent-use-using"), (DataUse::Source, "consent-use-source")]
+        .map(|(way, key)| Choice::new(way.code(), t(key), f.data_use == way.code()));
     let (action, end) = match id {
         None => ("/staff/consent/new".to_owned(), String::new()),
         Some(id) => {
@@ -174,6 +195,8 @@ async fn show(
         wrongs,
         recipients: recipients.collect(),
         fresh: id.is_none(),
+        bases: bases.to_vec(),
+        uses: uses.to_vec(),
         texts: texts.collect(),
         items,
         action,
@@ -194,6 +217,8 @@ fn wrongs(page: &Page, faults: Vec<(&'static str, String)>) -> Vec<Wrong> {
         "purpose" => ("purpose_ja", "consent-wrong-texts"),
         "without" => ("without_ja", "consent-wrong-texts"),
         "items" => ("items", "consent-wrong-items"),
+        "article" => ("article", "consent-wrong-article"),
+        "basis" => ("article", "consent-wrong-basis"),
         "code" => ("code", "consent-wrong-code"),
         "valid_days" => ("valid_days", "consent-wrong-days"),
         _ => ("retention_days", "consent-wrong-days"),

@@ -8,18 +8,20 @@ use axum::response::{IntoResponse, Response};
 use kenroku_access::Authz;
 use kenroku_contracts::personal::PseudonymsPort;
 use kenroku_http::{App, Query, Result};
-use kenroku_types::Timestamp;
 use kenroku_types::ids::SubjectId;
+use kenroku_types::{Tenant, Timestamp};
 use kenroku_ui::parts::State;
 use kenroku_ui::{Html, Link, Page, Phrase};
-use kenroku_vault::{LogEntry, Vault};
+use kenroku_vault::{ConsentId, LogEntry, Vault};
 use serde::Deserialize;
 
 use super::{me, said};
 use crate::broker::SECTOR;
 use crate::code::CodeRow;
 use crate::consent::{Agreement, Answer, Consent};
+use crate::emergency;
 use crate::error::ConsentError;
+use crate::model::{AgreementId, LawfulBasis};
 use crate::module::{ViewOwn, tenants};
 use crate::usage::Linked;
 use crate::usage::ask::Told;
@@ -82,7 +84,6 @@ pub(crate) async fn page(
     let names = app.get::<PseudonymsPort>().map_err(|_| ConsentError::NoIdentity)?;
     let answers = consent.answers(&tenants(app.access()), subject).await?;
     let codes = consent.codes(&tenants(app.access()), subject).await?;
-    let by_basis = bases(&answers, &codes);
     let (mut entries, mut silent) = (Vec::new(), Vec::new());
     for source in consent.sources().all() {
         let Some(theirs) = names.0.translate(SECTOR, subject, source.module()).await? else { continue };
@@ -100,6 +101,8 @@ pub(crate) async fn page(
     entries.retain(|e| (e.basis == "own" || e.actor == mine) == which.own);
     entries.sort_by_key(|e: &LogEntry| std::cmp::Reverse((e.at, e.seq)));
     entries.truncate(ROWS as usize);
+    let laws = grounds(&consent, &tenants(app.access()), &entries).await?;
+    let by_basis = bases(&answers, &codes, &laws);
     let mut rows: Vec<Row> = entries.iter().map(|e| row(&page, &vault, e, &by_basis, !which.own)).collect();
     let mut linked = Vec::new();
     if !which.own {
@@ -183,13 +186,45 @@ fn linked_line(page: &Page, told: &Told) -> LinkedLine {
 fn bases<'a>(
     answers: &'a [Answer],
     codes: &'a [(CodeRow, Agreement)],
+    laws: &'a [(String, Agreement)],
 ) -> HashMap<String, (&'a Agreement, String)> {
     let of_answers = answers.iter().map(|a| {
         let href = format!("/my/consents/{}/{}", a.agreement.tenant, a.record.id);
         (format!("consent:{}", a.record.id), (&a.agreement, href))
     });
     let of_codes = codes.iter().map(|(c, a)| (format!("consent:{}", c.id), (a, String::new())));
-    of_answers.chain(of_codes).collect()
+    let of_laws =
+        laws.iter().map(|(basis, a)| (basis.clone(), (a, format!("/my/law/{}/{}", a.tenant, a.row.id))));
+    of_answers.chain(of_codes).chain(of_laws).collect()
+}
+
+/// The agreements behind rows that rest on a law or a danger; the row names the entry, not the office.
+async fn grounds(
+    consent: &Consent,
+    all: &[Tenant],
+    entries: &[LogEntry],
+) -> Result<Vec<(String, Agreement)>> {
+    let mut out: Vec<(String, Agreement)> = Vec::new();
+    for e in entries {
+        let Some((kind @ ("law" | "emergency"), id)) = e.basis.split_once(':') else { continue };
+        let Ok(id) = id.parse::<ConsentId>() else { continue };
+        if out.iter().any(|(basis, _)| *basis == e.basis) {
+            continue;
+        }
+        let mut tx = consent.db().read().await?;
+        for tenant in all {
+            let agreement = match kind {
+                "law" => Some(AgreementId::from_uuid(id.uuid())),
+                _ => emergency::get(&mut tx, *tenant, id).await?.map(|d| d.agreement),
+            };
+            let Some(agreement) = agreement else { continue };
+            if let Ok(a) = consent.agreement(&mut tx, *tenant, agreement).await {
+                out.push((e.basis.clone(), a));
+                break;
+            }
+        }
+    }
+    Ok(out)
 }
 
 /// Who, what and for what, for the form that objects.
@@ -202,7 +237,8 @@ pub(super) async fn facts(
     let (consent, vault) = (app.get::<Consent>()?, app.get::<Vault>()?);
     let all = tenants(app.access());
     let (answers, codes) = (consent.answers(&all, subject).await?, consent.codes(&all, subject).await?);
-    let r = row(page, &vault, e, &bases(&answers, &codes), false);
+    let laws = grounds(&consent, &all, std::slice::from_ref(e)).await?;
+    let r = row(page, &vault, e, &bases(&answers, &codes, &laws), false);
     let t = |key: &str| page.t(key).phrase();
     Ok(vec![
         (t("consent-col-when"), r.when),
@@ -236,6 +272,11 @@ fn row(
         .map(|name| vault.field(name).map_or_else(|| name.to_owned(), |f| f.ja.to_owned()))
         .collect();
     let why = match by {
+        Some((a, _)) if a.now.terms.basis != LawfulBasis::Consent => page
+            .t("consent-log-law")
+            .with("service", said(page, &a.now.terms.service))
+            .with("article", Phrase::text(&a.now.terms.article))
+            .phrase(),
         Some((a, _)) => said(page, &a.now.terms.service),
         None => match e.kind.as_str() {
             "erase" => t("consent-log-erased"),

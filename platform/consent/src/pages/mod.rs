@@ -1,11 +1,16 @@
 //! The pages: my data, my consents, who looked; for the data officer the agreements and the record of provisions.
 
+pub(crate) mod bring;
 pub(crate) mod cases;
 pub(crate) mod codes;
+pub(crate) mod danger;
 pub(crate) mod data;
 pub(crate) mod form;
+pub(crate) mod law;
 pub(crate) mod log;
+pub(crate) mod notices;
 pub(crate) mod own;
+pub(crate) mod proxy;
 pub(crate) mod recipients;
 pub(crate) mod staff;
 

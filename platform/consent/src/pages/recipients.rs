@@ -1,6 +1,7 @@
 //! `/staff/consent/recipients`: who receives personal data, and a key for a new program.
 
 use askama::Template;
+use axum::response::{IntoResponse, Redirect, Response};
 use kenroku_access::accounts::{Accounts, KeyHolder, NewKey};
 use kenroku_access::{Authz, ClientId, Permission as _};
 use kenroku_http::{App, Form, Result};
@@ -11,8 +12,8 @@ use serde::Deserialize;
 use super::staff;
 use crate::consent::{Consent, NewRecipient};
 use crate::error::ConsentError;
-use crate::model::RecipientKind;
-use crate::module::{ManageAgreements, Obtain};
+use crate::model::{RecipientId, RecipientKind};
+use crate::module::{Deliver, ManageAgreements, Obtain};
 use crate::sql::RecipientRow;
 
 #[derive(Template)]
@@ -38,6 +39,9 @@ pub(crate) struct New {
     /// The sector of its sign-in by いしかわID; empty when it has none.
     #[serde(default)]
     sector: String,
+    /// Where it wants to be told; empty when it fetches its notices.
+    #[serde(default)]
+    push_url: String,
 }
 
 async fn show(
@@ -78,10 +82,18 @@ pub(crate) async fn register(
         representative: form.representative.trim().to_owned(),
     };
     match consent.register_recipient(&authz.granted, new).await {
-        Ok(_) => {
+        Ok(id) => {
+            let url = form.push_url.trim();
+            if !url.is_empty() {
+                match consent.push_to(&authz.granted, id, Some(url)).await {
+                    // Registered all the same: the address can be entered again in the list.
+                    Ok(()) | Err(ConsentError::Input(_)) => {}
+                    Err(e) => return Err(e.into()),
+                }
+            }
             let new = NewKey {
                 holder: KeyHolder::Client(client),
-                scopes: &[Obtain::META],
+                scopes: &[Obtain::META, Deliver::META],
                 label: form.name.trim(),
                 expires: None,
             };
@@ -94,6 +106,33 @@ pub(crate) async fn register(
                 |(field, _): (&str, String)| Wrong { field: format!("r-{field}"), text: text.clone() };
             let wrongs = faults.into_iter().map(wrong).collect();
             show(&authz, &app, page, None, form, wrongs).await
+        }
+        Err(e) => Err(e.into()),
+    }
+}
+
+/// Where a recipient wants to be told.
+#[derive(Debug, Deserialize)]
+pub(crate) struct PushTo {
+    id: RecipientId,
+    #[serde(default)]
+    push_url: String,
+}
+
+/// Sets it.
+pub(crate) async fn push(
+    authz: Authz<ManageAgreements>,
+    app: App,
+    page: Page,
+    Form(form): Form<PushTo>,
+) -> Result<Response> {
+    let url = Some(form.push_url.trim()).filter(|u| !u.is_empty());
+    match app.get::<Consent>()?.push_to(&authz.granted, form.id, url).await {
+        Ok(()) => Ok(Redirect::to("/staff/consent/recipients").into_response()),
+        Err(ConsentError::Input(_)) => {
+            let text = page.t("consent-recipient-push-wrong").phrase();
+            let wrong = Wrong { field: format!("push-{}", form.id), text };
+            Ok(show(&authz, &app, page, None, New::default(), vec![wrong]).await?.into_response())
         }
         Err(e) => Err(e.into()),
     }

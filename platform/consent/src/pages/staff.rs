@@ -23,6 +23,8 @@ pub(crate) fn console(page: Page, tenant: Tenant, at: &str) -> Result<Page> {
         link("consent-form-new", "/staff/consent/new"),
         link("consent-recipients", "/staff/consent/recipients"),
         link("consent-provisions", "/staff/consent/provisions"),
+        link("consent-notices", "/staff/consent/notices"),
+        link("consent-emergencies", "/staff/consent/emergencies"),
         link("consent-cases", "/staff/consent/cases"),
         link("consent-usage", "/staff/consent/usage"),
     ];
@@ -41,6 +43,8 @@ pub(crate) fn console(page: Page, tenant: Tenant, at: &str) -> Result<Page> {
 pub(crate) struct Agreements {
     page: Page,
     rows: Vec<AgreementLine>,
+    /// Dangers that nobody has confirmed.
+    alarms: usize,
 }
 
 struct AgreementLine {
@@ -50,6 +54,8 @@ struct AgreementLine {
     who: String,
     purpose: Phrase,
     items: Vec<Phrase>,
+    /// On what it rests, where that is no consent.
+    article: String,
     number: i64,
     ended: bool,
     broken: Option<i64>,
@@ -73,14 +79,16 @@ pub(crate) async fn agreements(
             who: a.recipient.name.clone(),
             purpose: said(&page, &terms.purpose),
             items: terms.codes().map(|c| code_name(&page, &consent, c)).collect(),
+            article: terms.article.clone(),
             number: a.row.number,
             ended: a.row.ended_at.is_some(),
             broken,
         });
     }
+    let alarms = super::danger::alarms(&app, authz.tenant()).await?;
     let title = page.t("consent-agreements").phrase();
     let page = console(page.title(title), authz.tenant(), "/staff/consent")?;
-    Ok(Html(Agreements { page, rows }))
+    Ok(Html(Agreements { page, rows, alarms }))
 }
 
 #[derive(Template)]

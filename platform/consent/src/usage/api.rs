@@ -13,12 +13,12 @@ use super::own::{self, ITEM};
 use super::protocol::{Heartbeat, MOST, UsagePeriod, Usages};
 use crate::Consent;
 use crate::api::party;
-use crate::broker::SECTOR;
+use crate::broker::{Ground, SECTOR};
 use crate::consent::Agreement;
 use crate::error::ConsentError;
 use crate::model::{ProvisionId, Why};
 use crate::module::Obtain;
-use crate::sql::{self, RecordRow};
+use crate::sql;
 
 /// Rows that may be skipped: whoever needs more asks for another time.
 const FARTHEST: u32 = 10_000;
@@ -95,10 +95,10 @@ pub async fn find(
     let usages = own::worded(&app, subject, &rows).await?;
     // As with every fact: decided again in the transaction that records the provision, before it is answered.
     let mut tx = consent.db().begin().await?;
-    let (agreement, record) = allowed(&consent, &mut tx, &agreements, subject).await?;
+    let (agreement, ground) = allowed(&consent, &mut tx, &agreements, subject).await?;
     if !usages.is_empty() {
         let id: ProvisionId = app.env().id();
-        let under = (&agreement.row, record.id, record.subject);
+        let under = (&agreement.row, ground.id, subject);
         sql::add_provision(&mut tx, tenant, id, now, party.id, under, &[ITEM.to_owned()]).await?;
     }
     tx.commit().await?;
@@ -111,13 +111,13 @@ async fn allowed(
     tx: &mut kenroku_store::Tx,
     agreements: &[Agreement],
     subject: SubjectId,
-) -> std::result::Result<(Agreement, RecordRow), ConsentError> {
+) -> std::result::Result<(Agreement, Ground), ConsentError> {
     let mut why = Why::NoAnswer;
     for a in agreements {
         let a = consent.agreement(tx, a.tenant, a.row.id).await?;
-        let (decision, record) = consent.decide(tx, &a, subject, &[ITEM.to_owned()]).await?;
-        match (record, decision.refused.first()) {
-            (Some(record), None) => return Ok((a, record)),
+        let (decision, ground) = consent.decide(tx, &a, subject, &[ITEM.to_owned()]).await?;
+        match (ground, decision.refused.first()) {
+            (Some(ground), None) => return Ok((a, ground)),
             (_, Some((_, refused))) if *refused != Why::NoAnswer => why = *refused,
             _ => {}
         }

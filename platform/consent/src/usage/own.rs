@@ -8,7 +8,7 @@ use kenroku_http::{App, Result};
 use kenroku_places::Places;
 use kenroku_types::ids::SubjectId;
 use kenroku_types::{Tenant, Timestamp};
-use kenroku_vault::share::{Fact, Item, Reading, Source, Wanted};
+use kenroku_vault::share::Item;
 use kenroku_vault::{Category, LogEntry, Vault};
 
 use super::protocol::Usage;
@@ -20,33 +20,14 @@ use crate::module::tenants;
 /// The item by which a person lets a recipient show who looked.
 pub const ITEM: &str = "consent.access-log";
 
-const ITEMS: [Item; 1] = [Item {
+/// The item as agreements name it. Its rows are read page by page with `findUsage`; the broker's call for facts hands on
+/// none.
+pub(crate) const LISTED: Item = Item {
     code: ITEM,
     names: ["だれが見たかの記録", "だれが 見《み》たかの 記録《きろく》", "The record of who looked"],
     category: Category::Person,
     field: None,
-}];
-
-/// The source of the item. Its rows are read page by page with `findUsage`; the broker's call for facts hands on none.
-pub(crate) struct OwnLog;
-
-impl Source for OwnLog {
-    fn module(&self) -> &'static str {
-        SECTOR
-    }
-    fn names(&self) -> [&'static str; 3] {
-        ["同意とだれが見たか", "同意《どうい》と だれが 見《み》たか", "Consents and who looked"]
-    }
-    fn tenants(&self) -> Vec<Tenant> {
-        vec![Tenant::SHARED]
-    }
-    fn items(&self) -> &'static [Item] {
-        &ITEMS
-    }
-    fn read<'a>(&'a self, _: &'a Wanted) -> Reading<'a, Vec<Fact>> {
-        Box::pin(async { Ok(Vec::new()) })
-    }
-}
+};
 
 /// How often a person's data was opened in all sources within a time, and the newest `most` rows, newest first.
 pub(crate) async fn gather(

@@ -3,8 +3,10 @@
 
 mod answers;
 mod broker;
+mod exchange;
 mod pages;
 mod sequences;
 mod tenants;
+mod trust;
 mod usage;
 mod world;

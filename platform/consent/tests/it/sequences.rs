@@ -108,7 +108,8 @@ async fn chunk(site: TestSite, seed: u64, lives: u64) -> Count {
     count
 }
 
-/// The plain account: everything that ever happened, looked through again for each question.
+/// The plain account: everything that ever happened, looked through again for each question. The moment is the end of a
+/// yes, and when a no was said.
 #[derive(Clone, Debug, Default)]
 struct Past(Vec<(Step, BTreeSet<String>, Option<Timestamp>, usize)>);
 
@@ -121,6 +122,14 @@ impl Past {
             Step::Withdraw => State::Withdrawn,
             Step::Expire => State::Expired,
         })
+    }
+
+    /// Until when nobody may ask again.
+    fn asked_again_from(&self) -> Option<Timestamp> {
+        let Some((Step::Refuse | Step::Withdraw, _, Some(said), _)) = self.0.last() else { return None };
+        let since_yes = self.0.iter().rev().take_while(|(s, ..)| !matches!(s, Step::Grant | Step::Renew));
+        let noes = since_yes.filter(|(s, ..)| matches!(s, Step::Refuse | Step::Withdraw)).count();
+        Some(said.plus(DAY * [30, 90, 365][noes.min(3) - 1]))
     }
 
     /// What may leave of `asked`.
@@ -272,6 +281,10 @@ impl World {
             assert_eq!(done, Err(ConsentError::NotNow), "{}", self.place);
             return;
         }
+        if let Some(from) = past.asked_again_from().filter(|from| self.site.app().env().now() < *from) {
+            assert_eq!(done, Err(ConsentError::TooSoon(from)), "{}", self.place);
+            return;
+        }
         assert!(done.is_ok(), "{}: {done:?}", self.place);
         p.records[a] = done.ok();
         let pointless = match past.state() {
@@ -313,8 +326,8 @@ impl World {
         if let Ok(id) = done {
             assert!(p.records[a].is_none_or(|r| r == id), "{}: one record for each agreement", self.place);
             p.records[a] = Some(id);
-            let until = yes.then(|| self.now().plus(90 * DAY));
-            p.past[a].0.push((step, if yes { items } else { BTreeSet::new() }, until, g.number()));
+            let moment = Some(if yes { self.now().plus(90 * DAY) } else { self.now() });
+            p.past[a].0.push((step, if yes { items } else { BTreeSet::new() }, moment, g.number()));
         }
     }
 

@@ -1,19 +1,27 @@
 //! A site with a module that holds two facts about people, a vendor, and people known by number.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use kenroku_access::{Actor, ClientId, Granted, Permission, TenantTree, testing};
-use kenroku_consent::model::{AgreedItem, AgreementId, By, LawfulBasis, RecipientKind, Step, Terms, Texts};
+use kenroku_access::{Actor, ClientId, Granted, Permission, TenantTree, permission, resource_kind, testing};
+use kenroku_consent::model::{
+    AgreedItem, AgreementId, By, DataUse, LawfulBasis, RecipientKind, Step, Terms, Texts,
+};
+use kenroku_consent::registers::CONSENTS;
 use kenroku_consent::sql::RecipientRow;
 use kenroku_consent::{Consent, ManageAgreements, NewRecipient, Obtain, Reply};
-use kenroku_contracts::personal::{Answer, Pseudonyms, PseudonymsPort};
+use kenroku_contracts::personal::{
+    Answer, MandateId, Proxies, ProxiesPort, Proxy, Pseudonyms, PseudonymsPort,
+};
+use kenroku_contracts::signing::{Signer, SignerPort};
 use kenroku_module::Module;
 use kenroku_module::test::TestSite;
 use kenroku_store::{Db, Migration, ModuleMigrations, Sql, params, sql};
 use kenroku_types::ids::SubjectId;
 use kenroku_types::{MuniCode, Problem, Tenant};
 use kenroku_vault::share::{Fact, Item, Reading, Source, Sources, Wanted};
-use kenroku_vault::{Category, Field, RetentionClass, Sealed, Vault};
+use kenroku_vault::{
+    Category, ConsentId, Disclosure, Field, LegalBasis, Purpose, RetentionClass, Sealed, Vault,
+};
 use uuid::Uuid;
 
 const KEEP: RetentionClass =
@@ -116,13 +124,75 @@ impl Pseudonyms for Shifted {
     }
 }
 
+/// Who decides for whom, as the test says.
+#[derive(Debug, Default)]
+pub struct Deputies(pub Mutex<Vec<Proxy>>);
+
+impl Proxies for Deputies {
+    fn of<'a>(&'a self, _: &'a str, agent: SubjectId) -> Answer<'a, Vec<Proxy>> {
+        let all = self.0.lock().unwrap().clone();
+        Box::pin(async move { Ok(all.into_iter().filter(|p| p.agent == agent).collect()) })
+    }
+    fn in_force<'a>(&'a self, mandate: MandateId) -> Answer<'a, bool> {
+        let there = self.0.lock().unwrap().iter().any(|p| p.mandate == mandate);
+        Box::pin(async move { Ok(there) })
+    }
+}
+
+/// Signs by writing the claims down.
+struct Plain;
+
+impl Signer for Plain {
+    fn issuer(&self) -> String {
+        "https://portal.example".to_owned()
+    }
+    fn sign<'a>(&'a self, typ: &'static str, claims: &'a serde_json::Value) -> Answer<'a, String> {
+        Box::pin(async move { Ok(format!("{typ}.{claims}.end")) })
+    }
+}
+
+resource_kind! {
+    /// 試験の記録
+    pub Facts;
+}
+permission! {
+    /// 試験の記録を開く
+    pub OpenFacts = "probe.open" on Facts, view, special_care;
+}
+/// A module that opens by itself what rests on a consent.
+pub const BY_ITSELF: Purpose = Purpose {
+    code: "probe.by-itself",
+    ja: "試験",
+    basis: LegalBasis::Consent(CONSENTS),
+    categories: &Category::ALL,
+};
+
+/// Opens the name of person `n` past the broker, in an office's name.
+pub async fn past_the_broker(
+    site: &TestSite,
+    office: Tenant,
+    n: u128,
+    consent: ConsentId,
+    field: &'static Field,
+) -> Result<(), kenroku_vault::Error> {
+    let proof: Granted<OpenFacts> = Granted::for_system("probe", office);
+    let s = known(n, "probe");
+    let why = Disclosure::new(&proof, &BY_ITSELF).of_everybody().consent(s, consent);
+    site.vault().disclose(&why, &[s], &[field]).await.map(drop)
+}
+
 fn probe() -> Module {
-    Module::new("probe").migrations(TABLE).fields(&[&NAME, &STATE]).start(|b| {
+    let module = Module::new("probe").migrations(TABLE).fields(&[&NAME, &STATE]).purposes(&[&BY_ITSELF]);
+    module.permissions(&[OpenFacts::META]).start(|b| {
         Box::pin(async move {
             let vault = b.get::<Vault>().map_err(|e| e.0)?;
             let source = Probe { db: b.db().clone(), vault: (*vault).clone() };
             b.get::<Sources>().map_err(|e| e.0)?.add(Arc::new(source));
             b.put(PseudonymsPort(Arc::new(Shifted)));
+            let deputies = Arc::new(Deputies::default());
+            b.put_shared(Arc::clone(&deputies));
+            b.put(ProxiesPort(deputies));
+            b.put(SignerPort(Arc::new(Plain)));
             Ok(())
         })
     })
@@ -195,6 +265,7 @@ pub fn terms(items: &[&str]) -> Terms {
         without: t("no visits"),
         basis: LawfulBasis::Consent,
         article: String::new(),
+        data_use: DataUse::Using,
         items: items.iter().map(item).collect(),
         retention_days: 30,
         valid_days: 90,

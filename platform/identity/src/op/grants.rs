@@ -48,7 +48,7 @@ pub(crate) fn claims_of(scope: &str) -> Vec<String> {
 
 /// Attributes of a grant, by where they are told.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct GrantedClaims {
+pub(crate) struct GrantedClaims {
     /// At the userinfo endpoint.
     pub userinfo: Vec<String>,
     /// In the ID token.

@@ -28,7 +28,7 @@ mod contracts;
 mod decide;
 pub mod demo;
 mod device;
-mod grants;
+pub(crate) mod grants;
 pub mod holder;
 pub mod keys;
 mod logout;
@@ -36,12 +36,14 @@ mod provider;
 mod published;
 mod register;
 mod resource;
+mod signer;
 mod sql;
 mod token;
 mod wellknown;
 mod work;
 
 use axum::http::Method;
+use kenroku_contracts::signing::SignerPort;
 use kenroku_http::{AppBuilder, Op, Routes};
 use kenroku_module::{HookError, Kind, Setting, Values};
 use kenroku_vault::Vault;
@@ -110,7 +112,9 @@ pub(crate) async fn start(builder: &mut AppBuilder, values: &Values, origin: &st
         local_http: values.bool("identity.local_clients")?,
     };
     let (db, env) = (builder.db().clone(), builder.env().clone());
-    builder.put(Provider::start(db, env, (*vault).clone(), settings).await?);
+    let provider = Provider::start(db, env, (*vault).clone(), settings).await?;
+    builder.put(SignerPort(std::sync::Arc::new(provider.clone())));
+    builder.put(provider);
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use kenroku_contracts::personal::ProxiesPort;
 use kenroku_identity::IdentityError;
 use kenroku_identity::delegation::{Kind, LONGEST, Scope};
 use kenroku_store::Db;
@@ -58,4 +59,29 @@ async fn guardians_are_entered_by_somebody_who_saw_the_papers(db: Db) {
     assert!(i.may_act(mother, child, Scope::Health).await.unwrap().is_some());
     site.app().env().clock.advance(Duration::from_secs(61));
     assert!(i.may_act(mother, child, Scope::Health).await.unwrap().is_none(), "handed over");
+}
+
+#[kenroku_store::test(&[])]
+async fn whoever_may_decide_about_data_is_told_to_the_broker_until_it_ends(db: Db) {
+    let site = site(db).await;
+    let i = identity(&site);
+    let (child, mother) = (register(&i, "模擬　子").await, register(&i, "模擬　母").await);
+    let until = i.env().now().plus(Duration::from_secs(60));
+    let messages = &[Scope::Messages];
+    i.entrust(child, mother, Kind::Guardian, messages, "母子健康手帳", until).await.unwrap();
+    let port = site.app().get::<ProxiesPort>().unwrap();
+    let [kid, mum] =
+        [i.subject(child, "consent").await.unwrap(), i.subject(mother, "consent").await.unwrap()];
+    assert_eq!(port.0.of("consent", mum).await.unwrap(), [], "not for this");
+    let id =
+        i.entrust(child, mother, Kind::Guardian, &[Scope::Consents], "母子健康手帳", until).await.unwrap();
+    let found = port.0.of("consent", mum).await.unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].principal, found[0].name.as_str(), found[0].child), (kid, "模擬　子", true));
+    assert_eq!(port.0.of("consent", kid).await.unwrap(), [], "one way");
+    assert_eq!(port.0.of("snow", mum).await.unwrap(), [], "another sector's pseudonym is nobody");
+    assert!(port.0.in_force(found[0].mandate).await.unwrap());
+    i.end_delegation(child, id).await.unwrap();
+    assert!(!port.0.in_force(found[0].mandate).await.unwrap());
+    assert_eq!(port.0.of("consent", mum).await.unwrap(), []);
 }

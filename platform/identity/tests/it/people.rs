@@ -18,7 +18,7 @@ use kenroku_store::{Db, Tx};
 use kenroku_types::Tenant;
 use kenroku_types::ids::SubjectId;
 
-use crate::world::{identity, newcomer, register, sign_in, site};
+use crate::world::{agreed, identity, newcomer, register, sign_in, site};
 
 fn passkey(n: u8) -> NewCredential {
     NewCredential::new(Kind::Passkey, Found::Bytes(vec![n; 16]))
@@ -48,7 +48,12 @@ async fn attributes_leave_by_consent_and_leave_a_row(db: Db) {
     let me = register(&i, "模擬　花子").await;
     let asked =
         [Claim::Name, Claim::FamilyName, Claim::GivenName, Claim::Birthdate, Claim::MuniCode, Claim::IsAdult];
-    let out = i.release(me, &asked, i.env().id(), Some(i.env().id())).await.unwrap();
+    let consent = agreed(&i, me, &asked).await;
+    assert!(i.release(me, &asked, i.env().id(), None).await.is_err(), "agreed to nothing of the kind");
+    assert!(i.release(me, &[Claim::Address], consent, None).await.is_err(), "not agreed to");
+    let other = register(&i, "模擬　二").await;
+    assert!(i.release(other, &asked, consent, None).await.is_err(), "somebody else's agreement");
+    let out = i.release(me, &asked, consent, Some(i.env().id())).await.unwrap();
     assert_eq!((out["family_name"].as_str(), out["given_name"].as_str()), (Some("模擬"), Some("花子")));
     assert_eq!(out["birthdate"], "1985-05-05");
     assert_eq!(
@@ -61,7 +66,8 @@ async fn attributes_leave_by_consent_and_leave_a_row(db: Db) {
     assert_eq!(seen.len(), 1);
     assert!(seen[0].basis.starts_with("consent:") && seen[0].purpose == "identity.release");
 
-    let out = i.release(me, &[Claim::Gender, Claim::Address], i.env().id(), None).await.unwrap();
+    let consent = agreed(&i, me, &[Claim::Gender, Claim::Address]).await;
+    let out = i.release(me, &[Claim::Gender, Claim::Address], consent, None).await.unwrap();
     assert_eq!((&out["gender"], &out["address"]["locality"]), (&"female".into(), &"能美市".into()));
     i.release(me, &[Claim::MuniCode, Claim::AccountClass], i.env().id(), None).await.unwrap();
     let seen = i.vault().accesses(Tenant::SHARED, SubjectId::from_uuid(me.uuid()), None, 9).await.unwrap();
@@ -150,7 +156,8 @@ async fn moving_house_keeps_everything_but_the_old_proof(db: Db) {
     assert_eq!((row.state, row.muni.map(|m| m.code5())), (PersonState::Active, Some("17201".to_owned())));
     let kinds: Vec<Kind> = i.credentials(me).await.unwrap().into_iter().map(|c| c.kind).collect();
     assert_eq!(kinds, [Kind::JpkiSign, Kind::Passkey]);
-    let out = i.release(me, &[Claim::Address], i.env().id(), None).await.unwrap();
+    let consent = agreed(&i, me, &[Claim::Address]).await;
+    let out = i.release(me, &[Claim::Address], consent, None).await.unwrap();
     assert_eq!(out["address"]["locality"], "金沢市");
 
     let mut stranger = newcomer(&i, "模擬　別人", "石川県金沢市鞍月１");

@@ -19,7 +19,7 @@ use kenroku_store::Db;
 use kenroku_types::Timestamp;
 
 use crate::cards::{ONE, OTHER, cookies, registered};
-use crate::world::{anchors, identity, newcomer, sign_in, site, trust_of};
+use crate::world::{agreed, anchors, identity, newcomer, sign_in, site, trust_of};
 
 const DAY: Duration = Duration::from_secs(86_400);
 
@@ -84,7 +84,8 @@ async fn whoever_moved_is_asked_to_prove_again_and_nobody_else(db: Db) {
     assert_eq!(kinds(&i, me).await, [Kind::JpkiAuth], "signing in stays");
     let e = i.release(me, &[Claim::Name], i.env().id(), None).await.unwrap_err();
     assert_eq!(e, IdentityError::ProveAgain, "nothing is released");
-    i.release(other, &[Claim::Name], i.env().id(), None).await.unwrap();
+    let consent = agreed(&i, other, &[Claim::Name]).await;
+    i.release(other, &[Claim::Name], consent, None).await.unwrap();
     sign_in(&i, me).await;
     let ways: Vec<String> = i.history(me).await.unwrap().into_iter().map(|h| h.way).collect();
     assert_eq!(ways.iter().filter(|w| *w == "certificate-revoked").count(), 1);

@@ -6,6 +6,7 @@ use kenroku_access::{Assurance, TenantTree};
 use kenroku_http::test::NOW;
 use kenroku_identity::Identity;
 use kenroku_identity::card::CardTrust;
+use kenroku_identity::claims::Claim;
 use kenroku_identity::model::{
     AccountClass, Attributes, Birth, PersonId, ProofMethod, Provenance, Sex, Written,
 };
@@ -18,6 +19,7 @@ use kenroku_module::test::TestSite;
 use kenroku_sim_card::pki::ORGANISATION;
 use kenroku_sim_card::{Ca, Pki};
 use kenroku_store::Db;
+use kenroku_vault::ConsentId;
 
 pub fn anchors<K: Kind>(cas: &[Ca]) -> Anchors<K> {
     let pins: Vec<Pin> = cas.iter().map(|c| Pin::of(&c.certificate)).collect();
@@ -80,4 +82,23 @@ pub async fn register(i: &Identity, name: &str) -> PersonId {
 
 pub async fn sign_in(i: &Identity, person: PersonId) -> Session {
     i.start_session(person, Proved::PASSKEY, "Android / Chrome", None).await.unwrap().session().clone()
+}
+
+const GRANT: &kenroku_store::Sql = kenroku_store::sql!(
+    "insert into identity_op_grant (tenant, id, issuer, client, person, subject, scope, claims, acr, amr, auth_time,
+       offline, created_at)
+     values ($1, $2, 'https://op.example', 'rp', $3, 'sub', 'openid', $4, '', '', $5, $6, $7)"
+);
+
+/// What the OpenID Provider keeps when a person agreed that a service learns these attributes.
+pub async fn agreed(i: &Identity, person: PersonId, claims: &[Claim]) -> ConsentId {
+    let (id, now): (ConsentId, _) = (i.env().id(), i.env().now());
+    let names: Vec<&str> = claims.iter().map(|c| c.name()).collect();
+    let claims = serde_json::json!({ "id_token": [], "userinfo": names });
+    let mut tx = i.db().begin().await.unwrap();
+    let row =
+        kenroku_store::params![kenroku_types::Tenant::SHARED, id.uuid(), person, &claims, now, false, now];
+    tx.execute(GRANT, row).await.unwrap();
+    tx.commit().await.unwrap();
+    id
 }

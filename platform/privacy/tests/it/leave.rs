@@ -43,6 +43,7 @@ async fn agreed(site: &TestSite, subject: SubjectId) -> kenroku_consent::model::
         without: word("no visits"),
         basis: LawfulBasis::Consent,
         article: String::new(),
+        data_use: kenroku_consent::model::DataUse::Using,
         items: vec![AgreedItem { code: "identity.name".to_owned(), required: false }],
         retention_days: 30,
         valid_days: 90,
@@ -102,7 +103,10 @@ async fn nothing_is_readable_afterwards_and_a_restored_database_is_erased_again(
     agreed(&site, theirs).await;
     let consent = site.app().get::<Consent>().unwrap();
     let asked = [Claim::Name];
-    let read = async |who| i.release(who, &asked, i.env().id(), Some(i.env().id())).await;
+    let read = async |who| {
+        let by = crate::world::name_agreed(&i, who).await;
+        i.release(who, &asked, by, Some(i.env().id())).await
+    };
     assert!(read(me).await.unwrap().get("name").is_some(), "before: it opens");
     assert_eq!(
         i.vault().accesses(Tenant::SHARED, SubjectId::from_uuid(me.uuid()), None, 9).await.unwrap().len(),

@@ -252,7 +252,8 @@ async fn an_answered_objection_goes_after_five_years(db: Db) {
     // Somebody looked: the row of the access log to object to.
     let i = crate::world::identity(&site);
     let asked = [kenroku_identity::claims::Claim::Name];
-    i.release(me, &asked, i.env().id(), Some(i.env().id())).await.unwrap();
+    let by = crate::world::name_agreed(&i, me).await;
+    i.release(me, &asked, by, Some(i.env().id())).await.unwrap();
     let seen = kenroku_types::ids::SubjectId::from_uuid(me.uuid());
     let entry = site.vault().accesses(Tenant::SHARED, seen, None, 1).await.unwrap().remove(0);
     let id = consent.object(site.vault(), nomi(), known, &entry, "知らない").await.unwrap();

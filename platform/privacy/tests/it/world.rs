@@ -87,3 +87,20 @@ pub async fn on_own_page(site: &TestSite, person: PersonId) -> Actor {
         other => other,
     }
 }
+
+const GRANT: &kenroku_store::Sql = kenroku_store::sql!(
+    "insert into identity_op_grant (tenant, id, issuer, client, person, subject, scope, claims, acr, amr, auth_time,
+       offline, created_at)
+     values ($1, $2, 'https://op.example', 'rp', $3, 'sub', 'openid', $4, '', '', $5, $6, $7)"
+);
+
+/// What the OpenID Provider keeps when a person agreed that a service learns the name.
+pub async fn name_agreed(i: &Identity, person: PersonId) -> kenroku_vault::ConsentId {
+    let (id, now): (kenroku_vault::ConsentId, _) = (i.env().id(), i.env().now());
+    let claims = serde_json::json!({ "id_token": [], "userinfo": ["name"] });
+    let mut tx = i.db().begin().await.unwrap();
+    let row = kenroku_store::params![Tenant::SHARED, id.uuid(), person, &claims, now, false, now];
+    tx.execute(GRANT, row).await.unwrap();
+    tx.commit().await.unwrap();
+    id
+}
