@@ -90,7 +90,6 @@ pub fn routes() -> Routes {
     let r = both(r, Method::POST, "temporal/entityOperations/query", BODY, temporal::by_post);
     let r = both(r, Method::POST, "subscriptions", BODY, subscriptions::create);
     let r = both(r, Method::GET, "subscriptions", BODY, subscriptions::query);
-    let r = both(r, Method::PATCH, "subscriptions", BODY, entities::incomplete);
     let r = both(r, Method::GET, "subscriptions/{id}", BODY, subscriptions::retrieve);
     let r = both(r, Method::PATCH, "subscriptions/{id}", BODY, subscriptions::update);
     let r = both(r, Method::DELETE, "subscriptions/{id}", BODY, subscriptions::delete);

@@ -176,7 +176,10 @@ pub(super) fn page_links(call: &Call, part: &Part, more: bool) -> Vec<String> {
         q.insert("limit", part.limit.to_string());
         q.insert("offset", offset.to_string());
         let text = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(q).finish();
-        out.push(format!("<{}?{text}>;rel=\"{rel}\";type=\"application/ld+json\"", call.uri_path));
+        out.push(format!(
+            "<{}?{text}>;rel=\"{rel}\";type=\"application/ld+json\"",
+            call.uri_path.trim_end_matches('/')
+        ));
     };
     if part.offset > 0 {
         add(part.offset.saturating_sub(part.limit), "prev");

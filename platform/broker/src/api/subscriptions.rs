@@ -54,9 +54,15 @@ pub(super) async fn create(Writer(space): Writer, call: Call) -> Answer {
     check::uri(&id, "the subscription's id")?;
     o.insert("id".to_owned(), Value::from(id.as_str()));
     ready(&call, &space, &mut doc, &names).await?;
-    let url = words(&call, &space, &names).await?;
+    // Words that stand in several contexts get an address of their own (§5.8.1.4).
+    let url = if names.link().is_none() { Some(words(&call, &space, &names).await?) } else { None };
     if let Value::Object(o) = &mut doc {
-        o.entry("jsonldContext").or_insert_with(|| Value::from(url));
+        if let Some(url) = url {
+            o.entry("jsonldContext").or_insert_with(|| Value::from(url));
+        }
+        if !o.contains_key("timeInterval") {
+            o.entry("notificationTrigger").or_insert_with(|| json!(["attributeCreated", "attributeUpdated"]));
+        }
     }
     let context = Value::Array(names.given().to_vec());
     let mut tx = call.app.db().begin().await?;

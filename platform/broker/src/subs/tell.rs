@@ -7,7 +7,7 @@ use kenroku_bus::Enqueue;
 use kenroku_http::App;
 use kenroku_ngsi_ld::fragment::Change;
 use kenroku_ngsi_ld::query::{NoLinks, Q, ScopeQ, Selection, TypeQ, pattern};
-use kenroku_ngsi_ld::{Attr, Entity, Form, Kind, NULL, Names, NgsiError, View};
+use kenroku_ngsi_ld::{Attr, Entity, Form, NULL, Names, NgsiError, View};
 use kenroku_store::Tx;
 use kenroku_types::{Tenant, Timestamp};
 use serde_json::{Value, json};
@@ -126,10 +126,6 @@ fn selected(s: &SubRow, names: &Names, e: &Entity) -> Result<bool, NgsiError> {
     Ok(selections(s, names)?.iter().any(|sel| sel.matches(e, &NoLinks)))
 }
 
-fn gone(kind: Kind) -> Value {
-    if kind == Kind::LanguageProperty { json!({ "@none": NULL }) } else { json!(NULL) }
-}
-
 /// The entity with what is said of the change.
 fn entity(s: &SubRow, event: Event, e: &Entity, changes: &[Change], now: Timestamp) -> Entity {
     let flag = |k: &str| s.doc.get("notification").and_then(|n| n.get(k)) == Some(&Value::Bool(true));
@@ -146,7 +142,7 @@ fn entity(s: &SubRow, event: Event, e: &Entity, changes: &[Change], now: Timesta
         let list = out.attrs.entry(c.name.clone()).or_default();
         match (&c.before, &c.after) {
             (Some(b), None) => {
-                let mut a = Attr::new(b.kind, gone(b.kind));
+                let mut a = Attr::new(b.kind, json!(NULL));
                 a.dataset_id.clone_from(&b.dataset_id);
                 a.deleted_at = Some(now).filter(|_| sys && event != Event::Deleted);
                 a.previous = Some((b.kind, b.value.clone())).filter(|_| changed);
@@ -246,6 +242,12 @@ pub(super) async fn queue(
         .and_then(|e| e.get("accept"))
         .and_then(Value::as_str);
     let accept = accept.unwrap_or("application/json").to_owned();
+    let mut data = data;
+    if accept == "application/ld+json" {
+        for e in data.iter_mut().filter_map(Value::as_object_mut) {
+            e.insert("@context".to_owned(), t.names.to_json());
+        }
+    }
     let data = if accept == "application/geo+json" {
         json!({ "type": "FeatureCollection", "features": data })
     } else {
