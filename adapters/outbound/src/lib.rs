@@ -97,8 +97,6 @@ impl Outbound {
             .tls_backend_preconfigured(config)
             .timeout(TIMEOUT)
             .redirect(redirect::Policy::none())
-            // Names of headers as old receivers spell them; they are the same in any case (RFC 9110 §5.1).
-            .http1_title_case_headers()
             .user_agent("kenroku")
             .build()
             .map_err(|e| tls(&e))?;
