@@ -70,6 +70,10 @@ const STAFF_PAGES = {
   "/staff/privacy/requests/new": "demo-officer-nomi",
   "/staff/privacy/breaches": "demo-officer-nomi",
   "/staff/privacy/breaches/new": "demo-officer-nomi",
+  "/staff/privacy/requests/{request}": "demo-officer-nomi",
+  "/staff/privacy/breaches/{breach}": "demo-officer-nomi",
+  "/staff/privacy/files/{file}": "demo-officer-nomi",
+  "/staff/privacy/releases/entries/{release}": "demo-officer-nomi",
   "/staff/privacy/files": "demo-officer-nomi",
   "/staff/privacy/files/new?from=identity": "demo-officer-nomi",
   "/staff/privacy/purposes": "demo-officer-nomi",
@@ -95,6 +99,13 @@ const STAFF_PAGES = {
   "/staff/identity/people": "demo-id",
   "/staff/identity/clients": "demo-operator",
   "/staff/identity/clients?contract=demo-machine": "demo-operator",
+};
+/** The list on which an address is found whose part stands in braces. */
+const LISTS = {
+  request: "/staff/privacy",
+  breach: "/staff/privacy/breaches",
+  file: "/staff/privacy/files",
+  release: "/staff/privacy/releases",
 };
 const PASSWORD = "kenroku-demo-2026";
 export const PAGES =
@@ -173,6 +184,13 @@ export async function address(context, base, path) {
     const id = /href="\/staff\/accounts\/([0-9a-f-]+)"/.exec(page)?.[1];
     if (!id) throw new Error("the demo has no staff accounts");
     return path.replace("{account}", id);
+  }
+  for (const [part, list] of Object.entries(LISTS)) {
+    if (!path.includes(`{${part}}`)) continue;
+    const page = await (await context.request.get(`${base}${list}`)).text();
+    const id = new RegExp(`href="${path.replace(`{${part}}`, "([0-9a-f-]+)")}"`).exec(page)?.[1];
+    if (!id) throw new Error(`the demo has nothing at ${path}`);
+    return path.replace(`{${part}}`, id);
   }
   if (path.includes("{refused}")) {
     const page = await (await context.request.get(`${base}/staff/snow/refused`)).text();

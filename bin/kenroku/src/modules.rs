@@ -39,6 +39,16 @@ mod tests {
     }
 
     #[test]
+    fn every_purpose_is_explained_to_everybody() {
+        for m in modules() {
+            for p in &m.vault.purposes {
+                let found = m.vault.explanations.iter().any(|e| e.purpose.code == p.code);
+                assert!(found, "{}: add an Explanation, it stands on /purposes in three languages", p.code);
+            }
+        }
+    }
+
+    #[test]
     fn the_openapi_document_is_the_published_one() {
         let routes = modules().into_iter().fold(Routes::new(), |all, m| all.merge(m.routes));
         let text = openapi::to_json(&openapi::assemble(&routes, env!("CARGO_PKG_VERSION")));

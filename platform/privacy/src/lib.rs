@@ -34,6 +34,7 @@ pub mod purposes;
 pub mod received;
 pub mod release;
 pub mod request;
+pub mod seed;
 pub mod sheet;
 
 pub use error::{PrivacyError, Result};

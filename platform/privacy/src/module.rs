@@ -50,6 +50,7 @@ pub fn module() -> Module {
         .tool("privacy-desk", "/staff/privacy", HandleRequests::META)
         .locales(LOCALES)
         .settings(&SETTINGS)
+        .demo(|app| Box::pin(crate::seed::demo(app)))
         .start(|builder| Box::pin(start(builder)))
         .work(|worker, app| {
             Ok(worker

@@ -661,7 +661,7 @@ async fn shown(
     sections.push(Section {
         id: "handed",
         title: t("privacy-release-handed"),
-        table: (!rows.is_empty()).then(|| Table { head, rows }),
+        table: (!rows.is_empty()).then_some(Table { head, rows }),
         form: Some(form),
         ..Section::default()
     });
