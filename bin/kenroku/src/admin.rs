@@ -16,7 +16,7 @@ use kenroku_identity::{IdentityError, disaster};
 use kenroku_module::{Module, Values};
 use kenroku_places::Places;
 use kenroku_types::{Clock, Env, Id, MuniCode, Tenant};
-use kenroku_vault::{LOG_TABLES, verify_log};
+use kenroku_vault::{LOG_TABLES, TenantWitness, Witness, verify_log};
 
 use crate::cli::print;
 use crate::exit::{Code, Stop};
@@ -123,7 +123,8 @@ pub enum AdminCommand {
         #[arg(long, conflicts_with_all = ["reason", "hours"])]
         end: bool,
     },
-    /// Compare the log of who read personal data with its witness (setting vault.witness_folder), row by row.
+    /// Compare the log of who read personal data with its witnesses, row by row: what tenants keep for each other, and
+    /// the folder outside (setting vault.witness_folder).
     VerifyLog,
     /// List the roles.
     Roles,
@@ -246,38 +247,47 @@ pub async fn run(modules: Vec<Module>, values: Values, what: AdminCommand) -> Re
 }
 
 async fn verify(values: &Values) -> Result<(), Stop> {
-    let Some(witness) = open::witness(values)? else {
-        return Err(Stop::new(
-            Code::Config,
-            "vault.witness_folder is not set: there is nothing to compare the log with",
-        ));
-    };
-    let db = open::access_log(values)?;
-    db.migrate(&[LOG_TABLES], Clock::system().now()).await?;
-    let mut progress = Progress::new("verify-log");
-    let report = verify_log(&db, &witness, &mut |_, rows| progress.at(rows, 0))
-        .await
-        .map_err(|e| Stop::new(Code::Io, e.to_string()))?;
-    let seconds = progress.finish();
-    let mut out = String::new();
-    for (tenant, t) in &report.tenants {
-        let at = t.witnessed_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
-        let _ = writeln!(
-            out,
-            "{tenant}: {} rows, {} of them witnessed in {} checkpoints, last {at}",
-            t.rows, t.witnessed_rows, t.checkpoints
-        );
-        for f in &t.findings {
-            let _ = writeln!(out, "  row {}: {:?}: {}", f.seq, f.what, f.detail);
-        }
-        if t.more_findings > 0 {
-            let _ = writeln!(out, "  and {} more", t.more_findings);
+    let (outside, db, env) = (open::witness(values)?, open::access_log(values)?, Env::system());
+    db.migrate(&[LOG_TABLES], env.now()).await?;
+    let inside = TenantWitness::new(db.clone(), env, Vec::new());
+    let mut witnesses: Vec<(&str, &dyn Witness)> = vec![("another tenant", &inside)];
+    match &outside {
+        Some(w) => witnesses.push(("vault.witness_folder", w)),
+        None => {
+            print("vault.witness_folder is not set: only what tenants keep for each other is compared\n")?
         }
     }
-    if report.is_intact() {
-        return print(&format!("{out}the log is as it was witnessed ({seconds:.1} s)\n"));
+    let mut intact = true;
+    for (name, witness) in witnesses {
+        let mut progress = Progress::new("verify-log");
+        let report = verify_log(&db, witness, &mut |_, rows| progress.at(rows, 0))
+            .await
+            .map_err(|e| Stop::new(Code::Io, e.to_string()))?;
+        let seconds = progress.finish();
+        let mut out = format!("witness: {name}\n");
+        for (tenant, t) in &report.tenants {
+            let at = t.witnessed_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+            let _ = writeln!(
+                out,
+                "{tenant}: {} rows, {} of them witnessed in {} checkpoints, last {at}",
+                t.rows, t.witnessed_rows, t.checkpoints
+            );
+            for f in &t.findings {
+                let _ = writeln!(out, "  row {}: {:?}: {}", f.seq, f.what, f.detail);
+            }
+            if t.more_findings > 0 {
+                let _ = writeln!(out, "  and {} more", t.more_findings);
+            }
+        }
+        if report.is_intact() {
+            let _ = writeln!(out, "the log is as it was witnessed ({seconds:.1} s)");
+        }
+        intact &= report.is_intact();
+        print(&out)?;
     }
-    print(&out)?;
+    if intact {
+        return Ok(());
+    }
     Err(Stop::new(Code::Data, "the access log was changed; call the data officer and do not delete anything"))
 }
 

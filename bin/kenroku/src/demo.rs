@@ -72,6 +72,7 @@ pub async fn run(modules: Vec<Module>, mut values: Values) -> Result<(), Stop> {
     let port = bound.first().and_then(|b| b.addr().ok()).map_or(8080, |a| a.port());
     let folder = config::data_folder(&values)?;
     let elsewhere = elsewhere::prepare(&mut values, &folder, port).await?;
+    witness(&mut values, &folder);
     let db = open::database(&values)?;
     open::migrate(&db, &modules).await?;
     let seeds: Vec<_> = modules.iter().filter_map(|m| Some((m.name, m.demo?))).collect();
@@ -105,6 +106,18 @@ pub async fn run(modules: Vec<Module>, mut values: Values) -> Result<(), Stop> {
     let served = run::until_stopped(assembly, bound, stop).await;
     let _ = (world.await, others.await, vendor.await);
     served
+}
+
+/// The demo keeps the checkpoints of its access log beside the data folder; a real installation on another machine.
+fn witness(values: &mut Values, data: &Path) {
+    let chosen = values.text("vault.witness_folder").is_ok_and(|f| !f.is_empty());
+    let (Some(beside), false) = (data.file_name(), chosen) else { return };
+    let mut name = beside.to_owned();
+    name.push("-witness");
+    let folder = data.with_file_name(name).display().to_string();
+    if let Some(value) = Kind::Path.read(&Raw::Env(folder)) {
+        values.set("vault.witness_folder", value, Origin::Demo);
+    }
 }
 
 /// The sample vendor's own log and its inbox for notices, on a port of its own; people see the log beside ours.

@@ -159,7 +159,7 @@ pub const OWN: &[Setting] = &[
         "vault.witness_folder",
         Kind::Path,
         "",
-        "Folder on another machine or disk, outside data.folder, where signed checkpoints of the access log go: `kenroku admin verify-log` compares with it. Empty: a change of the log is not found out.",
+        "Folder on another machine or disk, outside data.folder, where signed checkpoints of the access log go: `kenroku admin verify-log` compares with it. Empty: whoever changes the whole database is not found out.",
     ),
     setting(
         "vault.key_backup_days",

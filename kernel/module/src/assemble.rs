@@ -1,5 +1,7 @@
 //! From a list of modules to a server: the same steps for the binary and for tests.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
@@ -9,13 +11,13 @@ use kenroku_bus::{Bus, Reading, Worker};
 use kenroku_http::metrics::Sample;
 use kenroku_http::{App, AppBuilder, ETag, Path, Public, Routes, Settings, health, idempotency, openapi};
 use kenroku_store::{Db, ModuleMigrations};
-use kenroku_types::Env;
+use kenroku_types::{Env, Tenant};
 use kenroku_ui::i18n::TextsError;
 use kenroku_ui::{LocaleFile, Names, Shell, Texts};
 use kenroku_vault::leave::Holders;
-use kenroku_vault::{FileWitness, Vault};
+use kenroku_vault::{FileWitness, Vault, Witness};
 
-use crate::chores::{LogWitness, Reseals};
+use crate::chores::{FILE_WITNESS, LogWitnesses, Reseals, TENANT_WITNESS};
 use crate::{Card, HandleDead, HookError, Kind, Module, Setting, Tool, Values, ViewDead, check, dead};
 
 /// The portal's tiles of all modules, sorted; a service that the portal takes from the app.
@@ -168,12 +170,17 @@ pub async fn assemble(modules: Vec<Module>, base: Base) -> Result<Assembly, Asse
         base.authenticator.into_iter().chain([own]).chain(others).collect();
     let access = Access::new(policies, known, base.web);
     let mut builder = App::builder(base.env, base.settings, base.db, access.clone());
+    let keepers: Vec<Tenant> = access.policies().tenants().all().into_iter().chain([Tenant::SHARED]).collect();
     builder.put(access);
-    builder.put(base.vault);
     builder.put(Holders::default());
-    if let Some(witness) = base.witness {
-        builder.put(LogWitness(witness));
+    let mut witnesses: Vec<(&'static str, Arc<dyn Witness>)> = Vec::new();
+    // Nobody keeps their own.
+    if keepers.len() > 1 {
+        witnesses.push((TENANT_WITNESS, Arc::new(base.vault.tenant_witness(keepers))));
     }
+    witnesses.extend(base.witness.map(|w| (FILE_WITNESS, Arc::new(w) as Arc<dyn Witness>)));
+    builder.put(LogWitnesses(witnesses));
+    builder.put(base.vault);
     builder.use_bus(base.bus.clone());
     let bus = base.bus.clone();
     builder.metrics().source(move || bus.readings().into_iter().map(sample).collect());

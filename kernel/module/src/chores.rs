@@ -1,9 +1,11 @@
-//! The kernel's own work by the clock: clearing away what has expired.
+//! The kernel's own work by the clock: clearing away what has expired, sealing and checking the access log, renewing keys.
+
+use std::sync::Arc;
 
 use kenroku_access::accounts::Accounts;
 use kenroku_bus::{Done, Failed, Job, Running, Schedule, Work, Worker};
 use kenroku_http::{App, idempotency};
-use kenroku_vault::{FileWitness, Reseal, Vault};
+use kenroku_vault::{Reseal, Vault, Witness};
 use serde::{Deserialize, Serialize};
 
 use crate::{HookError, ResealHook};
@@ -29,11 +31,22 @@ impl Work<ClearAway> for Clearing {
     }
 }
 
-/// Where checkpoints of the access log go; a service that the binary puts in when one is configured.
-#[derive(Debug)]
-pub struct LogWitness(pub FileWitness);
+/// Where checkpoints of the access log go, by name: `tenant` inside the installation, `file` when a folder is configured.
+#[derive(Clone)]
+pub struct LogWitnesses(pub Vec<(&'static str, Arc<dyn Witness>)>);
 
-/// Seals new rows of the access log and hands the checkpoints to the witness.
+impl std::fmt::Debug for LogWitnesses {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list().entries(self.0.iter().map(|w| w.0)).finish()
+    }
+}
+
+/// The name of the witness inside the installation.
+pub const TENANT_WITNESS: &str = "tenant";
+/// The name of the witness in a folder outside.
+pub const FILE_WITNESS: &str = "file";
+
+/// Seals new rows of the access log and hands the checkpoints to every witness.
 #[derive(Serialize, Deserialize)]
 struct SealLog;
 
@@ -46,8 +59,45 @@ struct Sealing(App);
 impl Work<SealLog> for Sealing {
     async fn work(&self, run: &Running, _: SealLog) -> Result<Done, Failed> {
         let vault = self.0.get::<Vault>().map_err(|e| Failed::never(e.0))?;
-        let witness = self.0.get::<LogWitness>().map_err(|e| Failed::never(e.0))?;
-        while vault.seal_batch(&witness.0).await.map_err(Failed::again)?.more {}
+        let witnesses = self.0.get::<LogWitnesses>().map_err(|e| Failed::never(e.0))?;
+        let mut failed = None;
+        for (name, witness) in &witnesses.0 {
+            // One that is away does not keep the others from it.
+            loop {
+                match vault.seal_batch(&**witness).await {
+                    Ok(r) if r.more => {}
+                    Ok(_) => break,
+                    Err(e) => {
+                        failed.get_or_insert(format!("witness {name}: {e}"));
+                        break;
+                    }
+                }
+            }
+        }
+        match failed {
+            Some(why) => Err(Failed::again(why)),
+            None => run.finish(run.begin().await?).await,
+        }
+    }
+}
+
+/// Compares the access log with every witness, so that a change is told without anybody asking.
+#[derive(Serialize, Deserialize)]
+struct CheckLog;
+
+impl Job for CheckLog {
+    const KIND: &'static str = "vault.check-log";
+}
+
+struct Checking(App);
+
+impl Work<CheckLog> for Checking {
+    async fn work(&self, run: &Running, _: CheckLog) -> Result<Done, Failed> {
+        let vault = self.0.get::<Vault>().map_err(|e| Failed::never(e.0))?;
+        let witnesses = self.0.get::<LogWitnesses>().map_err(|e| Failed::never(e.0))?;
+        for (name, witness) in &witnesses.0 {
+            vault.check_log(name, &**witness).await.map_err(Failed::again)?;
+        }
         run.finish(run.begin().await?).await
     }
 }
@@ -97,15 +147,17 @@ pub(crate) fn add(worker: Worker, app: &App) -> Result<Worker, HookError> {
         .schedule(Schedule::new("http.clear-away", "17 * * * *", |_| ClearAway))
         .job::<Rotate, _>(Rotating(app.clone()))
         .schedule(Schedule::new("vault.rotate", "37 * * * *", |_| Rotate));
-    if app.get::<LogWitness>().is_ok() {
-        worker = worker.job::<SealLog, _>(Sealing(app.clone())).schedule(Schedule::new(
-            "vault.seal-log",
-            "* * * * *",
-            |_| SealLog,
-        ));
-    } else {
+    let witnesses = app.get::<LogWitnesses>().map_err(|e| e.0)?;
+    if !witnesses.0.is_empty() {
+        worker = worker
+            .job::<SealLog, _>(Sealing(app.clone()))
+            .schedule(Schedule::new("vault.seal-log", "* * * * *", |_| SealLog))
+            .job::<CheckLog, _>(Checking(app.clone()))
+            .schedule(Schedule::new("vault.check-log", "23 3 * * *", |_| CheckLog));
+    }
+    if witnesses.0.iter().all(|(name, _)| *name != FILE_WITNESS) {
         tracing::warn!(
-            "vault.witness_folder is not set: whoever changes the access log in the database is not found out"
+            "vault.witness_folder is not set: whoever changes the whole database is not found out"
         );
     }
     Ok(worker)

@@ -26,7 +26,7 @@
 
 mod assemble;
 mod check;
-mod chores;
+pub mod chores;
 mod dead;
 pub mod settings;
 #[cfg(any(test, feature = "testing"))]

@@ -28,6 +28,8 @@ use crate::witness::{Testimony, Witness};
 const FORMAT: &str = "kenroku-log-checkpoint/1";
 /// Rows that one checkpoint seals at most.
 const BATCH: i64 = 20_000;
+/// Checkpoints that a witness is handed at once.
+const AT_ONCE: i64 = 100;
 /// Bytes of each row's hash that the witness gets. They find the row; the signed root is what proves.
 pub(crate) const MARK: usize = 8;
 
@@ -158,7 +160,8 @@ async fn leaves(db: &Db, tenant: Tenant, after: i64, upto: i64) -> Result<Vec<Ha
 impl Vault {
     /// Seals the log rows that are not yet under a checkpoint, for every tenant, and hands new checkpoints to the
     /// witness. For a job that runs every minute: rows are safe from unnoticed changes once they are witnessed.
-    /// What a witness did not confirm is handed to it again.
+    /// What a witness did not confirm is handed to it again; with several witnesses, call it for each: a new one gets
+    /// everything from the first checkpoint on.
     ///
     /// # Errors
     /// [`Error::Witness`] when rows are missing or the witness does not answer; the other tenants are served first.
@@ -194,7 +197,18 @@ impl Vault {
             report.rows += if made { (upto - size) as u64 } else { 0 };
             report.more |= upto < last;
         }
-        let open: Vec<CheckpointRow> = db.read().await?.all(sql::UNWITNESSED, params![tenant, 100]).await?;
+        self.hand_over(tenant, witness, report).await
+    }
+
+    /// Hands a witness what it does not hold yet, and once more what no witness has confirmed.
+    async fn hand_over(&self, tenant: Tenant, witness: &dyn Witness, report: &mut SealReport) -> Result<()> {
+        let db = &self.0.log.db;
+        let held = witness.last(tenant).await?.unwrap_or(0) as i64;
+        let first: Option<(i64,)> = db.read().await?.opt(sql::FIRST_UNWITNESSED, params![tenant]).await?;
+        let after = first.map_or(held, |f| held.min(f.0 - 1));
+        let open: Vec<CheckpointRow> =
+            db.read().await?.all(sql::CHECKPOINTS, params![tenant, after, AT_ONCE]).await?;
+        report.more |= open.len() as i64 == AT_ONCE;
         for row in open {
             let damaged = || Error::Witness(format!("checkpoint {} of {tenant} is damaged", row.number));
             let signed = row.signed().ok_or_else(damaged)?;

@@ -96,6 +96,7 @@ mod disclosure;
 mod erase;
 mod error;
 mod field;
+mod keeper;
 mod keys;
 pub mod leave;
 mod log;
@@ -122,6 +123,7 @@ pub use disclosure::{Disclosure, Explanation, LegalBasis, LegalClass, ModuleVaul
 pub use erase::Erasure;
 pub use error::{Error, Result, StoreError};
 pub use field::{Category, Field, RetentionClass, Slot};
+pub use keeper::{LogCheck, LogState, Sealing, TenantWitness};
 pub use kenroku_types::ids::ConsentId;
 pub use log::{LogEntry, LogKind};
 pub use master::MasterKeys;
@@ -136,7 +138,7 @@ use kenroku_store::{ModuleMigrations, migrations};
 
 /// The tables of the access log.
 pub const LOG_TABLES: ModuleMigrations =
-    migrations!("vault", ["0001_log", "0002_log_subject", "0003_log_erased"]);
+    migrations!("vault", ["0001_log", "0002_log_subject", "0003_log_erased", "0004_testimony"]);
 
 /// The tables of the key store, for its own database.
 pub const KEY_TABLES: ModuleMigrations =

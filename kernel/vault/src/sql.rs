@@ -201,13 +201,68 @@ pub const ADD_CHECKPOINT: &Sql = sql!(
     "insert into vault_checkpoint (tenant, number, size, body, signature, frontier) \
      values ($1, $2, $3, $4, $5, $6)"
 );
-pub const UNWITNESSED: &Sql = sql!(
-    "select number, size, body, signature, frontier from vault_checkpoint \
-     where tenant = $1 and witnessed_at is null order by number limit $2"
+pub const FIRST_UNWITNESSED: &Sql = sql!(
+    "select number from vault_checkpoint where tenant = $1 and witnessed_at is null order by number limit 1"
 );
 pub const CHECKPOINT_SIZE: &Sql = sql!("select size from vault_checkpoint where tenant = $1 and number = $2");
 pub const WITNESSED: &Sql =
     sql!("update vault_checkpoint set witnessed_at = $3 where tenant = $1 and number = $2");
+
+pub const HEAD: &Sql = sql!("select last from vault_log_head where tenant = $1");
+
+// --- what tenants keep for each other ---
+pub const KEEPER: &Sql = sql!(
+    "select tenant from vault_testimony where log_tenant = $1 order by number desc limit 1 \
+     /* @cross_tenant: which tenant keeps the log of this one */"
+);
+pub const KEPT_FOR: &Sql = sql!(
+    "select distinct log_tenant from vault_testimony order by log_tenant \
+     /* @cross_tenant: checking serves all */"
+);
+pub const ADD_TESTIMONY: &Sql = sql!(
+    "insert into vault_testimony (tenant, log_tenant, number, body, signature, marks, at) \
+     values ($1, $2, $3, $4, $5, $6, $7)"
+);
+pub const LAST_TESTIMONY: &Sql = sql!(
+    "select number, body, signature, marks from vault_testimony where tenant = $1 and log_tenant = $2 \
+     order by number desc limit 1"
+);
+pub const TESTIMONIES: &Sql = sql!(
+    "select number, body, signature, marks from vault_testimony \
+     where tenant = $1 and log_tenant = $2 and number > $3 order by number limit $4"
+);
+pub const SET_CHECK: &Sql = sql!(
+    "insert into vault_check (tenant, witness, at, rows, witnessed_rows, findings, first_row, first_what) \
+     values ($1, $2, $3, $4, $5, $6, $7, $8) \
+     on conflict (tenant, witness) do update set at = excluded.at, rows = excluded.rows, \
+     witnessed_rows = excluded.witnessed_rows, findings = excluded.findings, first_row = excluded.first_row, \
+     first_what = excluded.first_what"
+);
+pub const CHECKS: &Sql = sql!(
+    "select witness, at, rows, witnessed_rows, findings, first_row, first_what from vault_check \
+     where tenant = $1 order by witness"
+);
+
+/// A testimony as a tenant keeps it.
+pub struct TestimonyRow {
+    pub number: i64,
+    pub body: String,
+    pub signature: Vec<u8>,
+    pub marks: Vec<u8>,
+}
+row!(TestimonyRow { number, body, signature, marks });
+
+/// How a comparison came out, as stored.
+pub struct CheckRow {
+    pub witness: String,
+    pub at: Timestamp,
+    pub rows: i64,
+    pub witnessed_rows: i64,
+    pub findings: i64,
+    pub first_row: Option<i64>,
+    pub first_what: String,
+}
+row!(CheckRow { witness, at, rows, witnessed_rows, findings, first_row, first_what });
 
 /// A checkpoint as stored.
 pub struct CheckpointRow {

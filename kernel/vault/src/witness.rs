@@ -55,6 +55,42 @@ pub trait Witness: Send + Sync {
 
     /// Testimonies of a tenant, from the first (`from` 0) or from where a page ended.
     fn testimonies(&self, tenant: Tenant, from: u64) -> Answer<'_, TestimonyPage>;
+
+    /// The number of the last one; `None` when there is none.
+    fn last(&self, tenant: Tenant) -> Answer<'_, Option<u64>>;
+}
+
+/// How a testimony stands to the last that a witness holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Follows {
+    /// It is the last: confirmed again.
+    Known,
+    /// It comes next.
+    Next,
+}
+
+/// Whether a testimony may be taken after the last.
+pub(crate) fn follows(last: Option<&Testimony>, t: &Testimony) -> Result<Follows> {
+    let c = &t.signed.checkpoint;
+    let refuse = |why: &str| Err(Error::Witness(format!("checkpoint {} of {}: {why}", c.number, c.tenant)));
+    if !t.verify() {
+        return refuse("its signature or its marks are wrong");
+    }
+    match last {
+        Some(last) if last == t => return Ok(Follows::Known),
+        Some(last) => {
+            let l = &last.signed.checkpoint;
+            if c.number != l.number + 1 || c.previous != l.hash() || c.key != l.key || c.size <= l.size {
+                return refuse(&format!("it does not follow {}", l.number));
+            }
+            if t.marks.len() as u64 != c.size - l.size {
+                return refuse("it does not bring the marks of all new rows");
+            }
+        }
+        None if c.number == 1 && c.previous == [0; 32] && t.marks.len() as u64 == c.size => {}
+        None => return refuse("the first must be number 1"),
+    }
+    Ok(Follows::Next)
 }
 
 /// A witness in a folder: a file per tenant to which one line per checkpoint is appended. The folder must not lie
@@ -98,11 +134,6 @@ impl FileWitness {
 
     fn append(&self, t: &Testimony) -> Result<()> {
         let c = &t.signed.checkpoint;
-        let refuse =
-            |why: &str| Err(Error::Witness(format!("checkpoint {} of {}: {why}", c.number, c.tenant)));
-        if !t.verify() {
-            return refuse("its signature or its marks are wrong");
-        }
         let path = self.path(c.tenant);
         let io = |e: std::io::Error| Error::Witness(format!("{}: {e}", path.display()));
         let mut file = std::fs::OpenOptions::new()
@@ -113,19 +144,9 @@ impl FileWitness {
             .open(&path)
             .map_err(io)?;
         let (last, end) = last_line(&mut file).map_err(io)?;
-        match last.map(|l| parse(&l)).transpose()? {
-            Some(last) if last == *t => return Ok(()),
-            Some(last) => {
-                let l = &last.signed.checkpoint;
-                if c.number != l.number + 1 || c.previous != l.hash() || c.key != l.key || c.size <= l.size {
-                    return refuse(&format!("it does not follow {}", l.number));
-                }
-                if t.marks.len() as u64 != c.size - l.size {
-                    return refuse("it does not bring the marks of all new rows");
-                }
-            }
-            None if c.number == 1 && c.previous == [0; 32] && t.marks.len() as u64 == c.size => {}
-            None => return refuse("the first must be number 1"),
+        let last = last.map(|l| parse(&l)).transpose()?;
+        if follows(last.as_ref(), t)? == Follows::Known {
+            return Ok(());
         }
         let line = Line {
             body: c.body(),
@@ -221,5 +242,17 @@ impl Witness for FileWitness {
 
     fn testimonies(&self, tenant: Tenant, from: u64) -> Answer<'_, TestimonyPage> {
         Box::pin(async move { self.page(tenant, from) })
+    }
+
+    fn last(&self, tenant: Tenant) -> Answer<'_, Option<u64>> {
+        Box::pin(async move {
+            let path = self.path(tenant);
+            let io = |e: std::io::Error| Error::Witness(format!("{}: {e}", path.display()));
+            if !path.exists() {
+                return Ok(None);
+            }
+            let (line, _) = last_line(&mut std::fs::File::open(&path).map_err(io)?).map_err(io)?;
+            Ok(line.map(|l| parse(&l)).transpose()?.map(|t| t.signed.checkpoint.number))
+        })
     }
 }

@@ -147,6 +147,8 @@ fn routes() -> Routes {
         .add(Op::new(Method::GET, "/staff/consent/usage", usage::pages::list).staff())
         .add(Op::new(Method::POST, "/staff/consent/usage", usage::pages::link).staff())
         .add(Op::new(Method::POST, "/staff/consent/usage/{id}/end", usage::pages::unlink).staff())
+        .add(Op::new(Method::GET, "/staff/consent/witness", usage::witness::page).staff())
+        .add(Op::new(Method::POST, "/staff/consent/witness", usage::witness::check).staff())
         .get("/my", pages::own::home)
         .get("/my/consents", pages::own::list)
         .get("/my/consents/{tenant}/{record}", pages::own::one)

@@ -8,3 +8,4 @@ mod line;
 mod power;
 mod process;
 mod server;
+mod tampering;

@@ -39,6 +39,13 @@ impl Witness for Memory {
             Ok(TestimonyPage { testimonies, next })
         })
     }
+    fn last(&self, tenant: Tenant) -> WitnessAnswer<'_, Option<u64>> {
+        Box::pin(async move {
+            let kept = self.0.lock().unwrap();
+            let of = kept.iter().filter(|t| t.signed.checkpoint.tenant == tenant);
+            Ok(of.map(|t| t.signed.checkpoint.number).max())
+        })
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -352,4 +359,61 @@ async fn a_file_outside_is_a_witness(db: Db) {
     assert!(verify_log(&db, &witness, &mut |_, _| {}).await.is_err());
     std::fs::write(&path, before).unwrap();
     assert!(verify(&db, &witness).await.is_intact());
+}
+
+const FORGET_KEPT: &Sql =
+    sql!("delete from vault_testimony where tenant = $1 and log_tenant = $2 and number = $3");
+
+#[kenroku_store::test(SCHEMA)]
+async fn a_tenant_keeps_anothers_checkpoints_and_a_new_witness_gets_them_all(db: Db) {
+    let env = env();
+    let vault = vault(&env, &db).await;
+    let alone = vault.tenant_witness(vec![NOMI]);
+    let keeper = vault.tenant_witness(vec![NOMI, KANAZAWA]);
+    let mut people = Vec::new();
+    reads(&vault, &db, &mut people, 12).await;
+    assert!(vault.seal_batch(&alone).await.is_err(), "nobody else is there");
+    let r = vault.seal_batch(&keeper).await.unwrap();
+    assert_eq!((r.checkpoints, r.witnessed), (0, 1), "made before, kept now");
+    for n in [8, 5] {
+        reads(&vault, &db, &mut people, n).await;
+        let r = vault.seal_batch(&keeper).await.unwrap();
+        assert_eq!((r.rows, r.checkpoints, r.witnessed), (n as u64, 1, 1));
+    }
+    assert_eq!(keeper.last(NOMI).await.unwrap(), Some(3));
+    assert_eq!(keeper.last(KANAZAWA).await.unwrap(), None);
+    assert_eq!(vault.tenant_witness(vec![]).last(NOMI).await.unwrap(), Some(3), "whoever began goes on");
+    let report = vault.check_log("tenant", &keeper).await.unwrap();
+    assert!(report.is_intact(), "{report:?}");
+    let state = vault.log_state(NOMI).await.unwrap();
+    let sealed = state.sealed.unwrap();
+    assert_eq!((state.rows, sealed.number, sealed.size), (25, 3, 25));
+    assert_eq!((state.checks[0].witnessed_rows, state.checks[0].findings), (25, 0));
+    assert!(vault.log_state(KANAZAWA).await.unwrap().checks.is_empty(), "another's");
+
+    // A witness that comes later gets everything; the rows and the hashes of the checkpoints are as they were.
+    let late = Memory::default();
+    let r = vault.seal_batch(&late).await.unwrap();
+    assert_eq!((r.checkpoints, r.witnessed), (0, 3));
+    assert!(verify(&db, &late).await.is_intact());
+
+    // Edited with care, all hashes in the database right: found at its row, and told on the officer's page.
+    let untouched = rows(&db).await;
+    let mut edited = untouched.clone();
+    edited[14] = edited[14].clone().by("staff:somebody-else").with_right_hash();
+    replace(&db, &edited).await;
+    assert_eq!(found(&db, &keeper).await, vec![(15, Manipulation::Edited)]);
+    vault.check_log("tenant", &keeper).await.unwrap();
+    let check = vault.log_state(NOMI).await.unwrap().checks.remove(0);
+    assert_eq!((check.findings, check.first.as_ref().unwrap().0), (1, 15));
+    assert!(check.first.unwrap().1.starts_with("Edited"));
+    replace(&db, &untouched).await;
+    vault.check_log("tenant", &keeper).await.unwrap();
+    assert_eq!(vault.log_state(NOMI).await.unwrap().checks[0].first, None);
+
+    // Whoever takes a testimony away leaves a gap.
+    let mut tx = db.begin().await.unwrap();
+    tx.execute(FORGET_KEPT, params![KANAZAWA, NOMI, 2]).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(found(&db, &keeper).await[0], (13, Manipulation::Witness));
 }

@@ -27,6 +27,7 @@ pub(crate) fn console(page: Page, tenant: Tenant, at: &str) -> Result<Page> {
         link("consent-emergencies", "/staff/consent/emergencies"),
         link("consent-cases", "/staff/consent/cases"),
         link("consent-usage", "/staff/consent/usage"),
+        link("consent-witness", "/staff/consent/witness"),
     ];
     let console = Console {
         name: page.t("consent-agreements").phrase(),

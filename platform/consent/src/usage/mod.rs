@@ -20,6 +20,7 @@ pub(crate) mod holders;
 pub(crate) mod own;
 pub(crate) mod pages;
 pub mod protocol;
+pub(crate) mod witness;
 
 pub use ask::Linked;
 pub use holders::{Beat, Holder, NewHolder};

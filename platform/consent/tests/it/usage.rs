@@ -259,3 +259,25 @@ async fn a_recipient_with_the_persons_yes_shows_who_looked(db: Db) {
     c.answer(t, agreement, known(5, "consent"), reply(Step::Withdraw, &[], 1)).await.unwrap();
     assert_eq!(find("").await.problem_code(), "consent.withdrawn");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_officer_sees_the_seals_and_the_last_comparison() {
+    let site = alone().await;
+    let (t, path) = (nomi(), "/staff/consent/witness");
+    remember(&site, 5, "模擬　一", "良好").await;
+    let officer = site.acting(testing::staff(t, &["data-officer"]));
+    assert!(officer.get(path).await.text().contains("まだ照らしていません"));
+    site.acting(person(5)).get("/my/data").await;
+    site.work().await;
+    site.app().env().clock.advance(std::time::Duration::from_secs(60));
+    site.work().await;
+    let page = officer.get(path).await.text();
+    assert!(page.contains("1 番、1 行まで") && page.contains("1 番まで"), "{page}");
+    assert!(page.contains("vault.witness_folder"), "there is no place outside in a test: {page}");
+    assert_eq!(officer.post_form(path, &[], "").await.status, 303);
+    assert!(officer.get(path).await.text().contains("1 行まで、封のとおり"));
+    site.acting(person(5)).get("/my/data").await;
+    site.app().env().clock.advance(std::time::Duration::from_secs(700));
+    assert!(officer.get(path).await.text().contains("封をされない行が10分以上"), "nobody seals");
+    assert_eq!(site.acting(testing::staff(t, &[])).get(path).await.status, 403);
+}
