@@ -158,6 +158,7 @@ pub fn soak() -> Result<()> {
             "--nocapture",
             "survive_cut_power",
             "processes::",
+            "under_load::",
             "sequences::",
         ],
     );

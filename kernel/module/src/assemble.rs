@@ -170,7 +170,8 @@ pub async fn assemble(modules: Vec<Module>, base: Base) -> Result<Assembly, Asse
         base.authenticator.into_iter().chain([own]).chain(others).collect();
     let access = Access::new(policies, known, base.web);
     let mut builder = App::builder(base.env, base.settings, base.db, access.clone());
-    let keepers: Vec<Tenant> = access.policies().tenants().all().into_iter().chain([Tenant::SHARED]).collect();
+    let keepers: Vec<Tenant> =
+        access.policies().tenants().all().into_iter().chain([Tenant::SHARED]).collect();
     builder.put(access);
     builder.put(Holders::default());
     let mut witnesses: Vec<(&'static str, Arc<dyn Witness>)> = Vec::new();

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod consents;
+mod apart;
 mod erasing;
 mod no_other_way;
 mod opening;
@@ -10,4 +11,5 @@ mod sealing;
 mod searching;
 mod secrets;
 mod statements;
+mod under_load;
 mod world;

@@ -20,7 +20,7 @@ const OLD_VALUES: &Sql =
     sql!("select row, name from probe_person where tenant = $1 and subject = $2 order by row");
 const RENEW: &Sql =
     sql!("update probe_person set name = $4 where tenant = $1 and subject = $2 and row = $3 and name = $5");
-const REWRITE: &Sql =
+pub const REWRITE: &Sql =
     sql!("update probe_person set name = $4 where tenant = $1 and subject = $2 and row = $3");
 const WRAPPED_BY: &Sql = sql!(
     "select wrapped_by, count(*) from vaultkey_data where tenant = $1 group by wrapped_by order by wrapped_by"
@@ -29,7 +29,7 @@ const TENANT_KEYS: &Sql =
     sql!("select version, master from vaultkey_tenant where tenant = $1 order by version");
 
 /// What a module writes to have its values renewed.
-struct Names(Db);
+pub struct Names(pub Db);
 impl Reseal for Names {
     fn fields(&self) -> &[&'static Field] {
         &[&NAME]
@@ -57,7 +57,7 @@ impl Reseal for Names {
 }
 
 /// A field of the module that nothing needs renewing in this test.
-struct Nothing;
+pub struct Nothing;
 impl Reseal for Nothing {
     fn fields(&self) -> &[&'static Field] {
         &[&STATE, &PHONE]
@@ -67,14 +67,14 @@ impl Reseal for Nothing {
     }
 }
 
-struct Place {
-    env: Env,
+pub struct Place {
+    pub env: Env,
     db: Db,
-    key_file: PathBuf,
+    pub key_file: PathBuf,
     _dir: tempfile::TempDir,
 }
 
-async fn place(db: &Db) -> (Place, Vault) {
+pub async fn place(db: &Db) -> (Place, Vault) {
     let (env, dir) = (env(), tempfile::tempdir().unwrap());
     let key_file = dir.path().join("master.key");
     MasterKeys::create(&key_file, &env.rng).unwrap();
@@ -84,7 +84,7 @@ async fn place(db: &Db) -> (Place, Vault) {
 }
 
 impl Place {
-    async fn vault(&self) -> Vault {
+    pub async fn vault(&self) -> Vault {
         try_vault(&self.env, &self.db, &self.db, MasterKeys::load(&self.key_file).unwrap()).await.unwrap()
     }
     async fn names(&self, vault: &Vault, people: &[SubjectId]) {
@@ -97,7 +97,7 @@ impl Place {
     }
 }
 
-async fn some(p: &Place, vault: &Vault, n: usize) -> Vec<SubjectId> {
+pub async fn some(p: &Place, vault: &Vault, n: usize) -> Vec<SubjectId> {
     let people: Vec<SubjectId> = (0..n).map(|_| p.env.id()).collect();
     for who in &people {
         store(vault, &p.db, NOMI, *who, &who.to_string()).await;

@@ -2,10 +2,13 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod answers;
+#[path = "../../../../kernel/vault/tests/it/apart.rs"]
+mod apart;
 mod broker;
 mod exchange;
 mod pages;
 mod sequences;
+mod statements;
 mod tenants;
 mod trust;
 mod usage;
