@@ -32,4 +32,4 @@ deb: assets
 
 clean:
 	$(CARGO) clean
-	rm -rf web/dist var
+	rm -rf web/dist var var-witness

@@ -91,6 +91,7 @@ const STAFF_PAGES = {
   "/staff/consent/notices": "demo-officer-nomi",
   "/staff/consent/emergencies": "demo-officer-nomi",
   "/staff/consent/danger": "demo-nomi",
+  "/staff/consent/witness": "demo-officer-nomi",
   "/staff/identity/disaster": "demo-id",
   "/staff/identity/counter": "demo-counter",
   "/staff/identity/counter/person": "demo-counter",

@@ -114,7 +114,12 @@ fn witness(values: &mut Values, data: &Path) {
     let (Some(beside), false) = (data.file_name(), chosen) else { return };
     let mut name = beside.to_owned();
     name.push("-witness");
-    let folder = data.with_file_name(name).display().to_string();
+    let folder = data.with_file_name(name);
+    if !data.join("access-log.db").exists() {
+        // Of a demo whose data somebody removed to begin anew.
+        let _ = std::fs::remove_dir_all(&folder);
+    }
+    let folder = folder.display().to_string();
     if let Some(value) = Kind::Path.read(&Raw::Env(folder)) {
         values.set("vault.witness_folder", value, Origin::Demo);
     }
