@@ -15,7 +15,7 @@ use kenroku_identity::op::Provider;
 use kenroku_identity::{IdentityError, disaster};
 use kenroku_module::{Module, Values};
 use kenroku_places::Places;
-use kenroku_types::{Clock, Env, Id, MuniCode, Tenant};
+use kenroku_types::{Env, Id, MuniCode, Tenant};
 use kenroku_vault::{LOG_TABLES, TenantWitness, Witness, verify_log};
 
 use crate::cli::print;

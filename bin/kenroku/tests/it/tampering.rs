@@ -45,7 +45,12 @@ async fn made(db: &Db, dir: &Path) {
         log: db.clone(),
         keys: db.clone(),
         master: MasterKeys::ephemeral(&env.rng),
-        modules: vec![ModuleVault { module: "probe", purposes: vec![&WHY], fields: vec![&NAME] }],
+        modules: vec![ModuleVault {
+            module: "probe",
+            purposes: vec![&WHY],
+            fields: vec![&NAME],
+            explanations: vec![],
+        }],
         options: VaultOptions::default(),
     };
     let vault = Vault::start(parts).await.unwrap();
