@@ -1,8 +1,8 @@
 //! The vault on both engines.
 #![expect(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
-mod consents;
 mod apart;
+mod consents;
 mod erasing;
 mod no_other_way;
 mod opening;
