@@ -260,19 +260,21 @@ fn residents() -> impl Iterator<Item = u32> {
 
 #[test]
 fn a_kill_between_any_two_steps_or_after_any_commit_leaves_no_half_person() {
-    everybody_is_whole(&PowerCut::new());
+    let seed = Rng::system().u64();
+    println!("seed {seed}");
+    everybody_is_whole(&PowerCut::new(), seed);
 }
 
 /// The same where the database outlives the server, which may die knowing less than the database does.
 #[test]
 fn on_postgresql_too_a_kill_before_or_after_any_commit_leaves_no_half_person() {
     let Some(conninfo) = kenroku_store::testing::postgres() else { return };
-    everybody_is_whole(&Cluster::new(&conninfo));
-}
-
-fn everybody_is_whole(ground: &dyn Ground) {
     let seed = Rng::system().u64();
     println!("seed {seed}");
+    everybody_is_whole(&Cluster::new(&conninfo), seed);
+}
+
+fn everybody_is_whole(ground: &dyn Ground, seed: u64) {
     let (rng, mut residents) = (Rng::seeded(seed), residents());
     let (mut people, mut died_at) = (0, BTreeSet::new());
     let mut server = ground.serve();
