@@ -39,6 +39,7 @@ pub(crate) async fn run(client: reqwest::Client, base: String, v: Vendor) {
         for ((subject, asked), reported) in v.subjects.iter().zip(&mut asked).zip(&mut reported) {
             let body = json!({ "agreement": v.agreement, "subject": subject });
             // Asked once in a run: whoever said no is not asked again and again.
+            let was_asked = *asked;
             let done = match *asked {
                 false => api.post("requests", &body).await.map(|_| *asked = true),
                 true => api.post("facts", &body).await.map(|_| {
@@ -47,7 +48,7 @@ pub(crate) async fn run(client: reqwest::Client, base: String, v: Vendor) {
                     }
                 }),
             };
-            let allowed = *asked && done.is_ok();
+            let allowed = was_asked && done.is_ok();
             if let Err(e) = done {
                 tracing::debug!(error = %e, "sim.vendor");
             }
