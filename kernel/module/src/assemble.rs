@@ -276,7 +276,7 @@ mod tests {
         site.work().await;
         site.app().env().clock.advance(std::time::Duration::from_secs(2 * 3600));
         let done = site.work().await;
-        assert_eq!((done.fired, done.jobs), (2, 2));
+        assert_eq!((done.fired, done.jobs), (3, 3));
         assert!(
             site.get("/metrics")
                 .await

@@ -13,7 +13,7 @@ use crate::world::{AGREED, AGREEMENTS, NAME, NOMI, SCHEMA, env, staff, store, st
 
 /// Consents as triples of office, person and id; `None` cannot be asked.
 #[derive(Default)]
-struct Kept(Mutex<Option<HashSet<(Tenant, SubjectId, ConsentId)>>>);
+pub struct Kept(pub Mutex<Option<HashSet<(Tenant, SubjectId, ConsentId)>>>);
 
 impl Registered for Kept {
     fn holds<'a>(&'a self, asked: &'a Asked<'a>) -> Reading<'a, bool> {

@@ -4,9 +4,11 @@ use kenroku_access::{Actor, Assurance, Granted, SignIn};
 use kenroku_store::{Db, Sql, params, sql};
 use kenroku_types::ids::{RequestId, SubjectId};
 use kenroku_vault::{ConsentId, Disclosure, Error, Field, MAX_KEY_CACHE, MasterKeys, Sealed};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use uuid::Uuid;
 
+use crate::consents::Kept;
 use crate::world::*;
 
 const RAW: &Sql = sql!("select name from probe_person where tenant = $1 and subject = $2");
@@ -145,6 +147,8 @@ async fn purpose_permission_and_basis_are_asked(db: Db) {
     let e = open_name(staff(NOMI, &AGREED)).await.unwrap_err();
     assert_eq!(e, Error::ConsentMissing("probe.agreed"));
     let consent: ConsentId = env.id();
+    let kept = Kept(Mutex::new(Some([(NOMI, who, consent)].into())));
+    vault.answers_for(AGREEMENTS, Arc::new(kept));
     let e = open_name(staff(NOMI, &AGREED).consent(other, consent)).await.unwrap_err();
     assert_eq!(e, Error::ConsentMissing("probe.agreed"), "somebody else's consent");
     assert_eq!(open_name(staff(NOMI, &MINE)).await.unwrap_err(), Error::NotOwn("probe.mine"));
