@@ -287,3 +287,30 @@ async fn forms_that_are_not_spoken_are_refused(db: Db) {
     assert!(ld.json()["@context"].as_str().unwrap().contains("core-context"));
     assert_eq!(p.send(Method::PATCH, "entities", &car).await.status, 400);
 }
+
+/// GS CIM 009 §5.13.5: a cached context is fetched again and takes the place of the old one, in its tenant only.
+#[kenroku_store::test(&[kenroku_broker::MIGRATIONS])]
+async fn a_renewed_context_takes_the_place_of_the_old_one(db: Db) {
+    use kenroku_broker::sql::{ContextRow, add_context, context, renew_context};
+    let (here, elsewhere) = (
+        kenroku_types::Tenant::SHARED,
+        kenroku_types::Tenant::of(kenroku_types::MuniCode::new(17211).unwrap()),
+    );
+    let old = ContextRow {
+        id: "c1".to_owned(),
+        url: "https://example.org/c".to_owned(),
+        kind: "Cached".to_owned(),
+        body: "{}".to_owned(),
+        created_at: kenroku_types::Timestamp::from_micros(1),
+        used_at: None,
+        hits: 0,
+    };
+    let mut tx = db.begin().await.unwrap();
+    add_context(&mut tx, here, &old).await.unwrap();
+    let now = kenroku_types::Timestamp::from_micros(2);
+    renew_context(&mut tx, elsewhere, "c1", "[1]", now).await.unwrap();
+    assert_eq!(context(&mut tx, here, "c1").await.unwrap().unwrap().body, "{}", "another tenant's");
+    renew_context(&mut tx, here, "c1", "[]", now).await.unwrap();
+    let new = context(&mut tx, here, "c1").await.unwrap().unwrap();
+    assert_eq!((new.body.as_str(), new.created_at), ("[]", now));
+}

@@ -11,7 +11,7 @@ use kenroku_types::{Tenant, Timestamp};
 use serde_json::{Value, json};
 
 use crate::world::{
-    alone, client, consent, kaga, known, nomi, officer, person, remember, reply, site, terms, vendor,
+    alone, client, consent, kaga, known, nomi, officer, person, reader, remember, reply, site, terms, vendor,
 };
 
 const DELIVERIES: &str = "/api/consent/v1/deliveries";
@@ -198,6 +198,31 @@ async fn a_subscriber_is_told_to_read_again_and_of_nobody_elses_change() {
         c.acknowledge(t, party.id, n.id).await.unwrap();
     }
     assert_eq!(change(5, "probe.name").await, [], "unsubscribed");
+}
+
+#[kenroku_store::test(&[])]
+async fn a_change_is_told_once_until_it_is_acknowledged(db: Db) {
+    let site = site(db).await;
+    let (c, t) = (consent(&site), nomi());
+    let (party, [visits, ..]) = world(&site).await;
+    let first = c.subscribe(&reader(t), &party, "visits").await.unwrap();
+    assert_eq!(c.subscribe(&reader(t), &party, "visits").await.unwrap().id, first.id, "the same again");
+    let changed = FactsChanged {
+        module: "probe".to_owned(),
+        subject: known(5, "probe"),
+        items: vec!["probe.name".to_owned()],
+    };
+    assert_eq!(c.tell_changes(t, &changed).await.unwrap(), 0, "nobody said yes");
+    yes(&c, visits, 5, &["probe.name"]).await;
+    assert_eq!(c.tell_changes(kaga(), &changed).await.unwrap(), 0, "another office's");
+    assert_eq!(c.tell_changes(t, &changed).await.unwrap(), 1);
+    assert_eq!(c.tell_changes(t, &changed).await.unwrap(), 0, "not acknowledged yet");
+    assert!(c.unsubscribe(kaga(), party.id, first.id).await.is_err());
+    c.unsubscribe(t, party.id, first.id).await.unwrap();
+    for n in c.notices(t, party.id, 9).await.unwrap() {
+        c.acknowledge(t, party.id, n.id).await.unwrap();
+    }
+    assert_eq!(c.tell_changes(t, &changed).await.unwrap(), 0, "unsubscribed");
 }
 
 #[kenroku_store::test(&[])]
